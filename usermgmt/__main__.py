@@ -1,0 +1,5 @@
+"""``python -m usermgmt``."""
+
+from usermgmt.main import console
+
+console()

@@ -1,0 +1,1 @@
+"""The store itself: created, described, migrated, backed up, restored."""

@@ -1,0 +1,1 @@
+"""Users: who they are, their identifiers and their standing as accounts."""

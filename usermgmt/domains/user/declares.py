@@ -1,0 +1,57 @@
+"""What the user domain offers the rest of the house."""
+
+from __future__ import annotations
+
+from usermgmt.kernel.registry import Audited, Declaration
+
+USER = Audited(
+    kind="user",
+    personal=frozenset(
+        {
+            "username",
+            "username_norm",
+            "skeleton",
+            "display_name",
+            "full_name",
+            "email",
+            "email_norm",
+            "phone",
+            "gender",
+            "birth_date",
+            "occupation",
+            "locale",
+            "time_zone",
+            "status_reason",
+            "external_ids",
+            "addresses",
+            "former_names",
+            "note",
+        }
+    ),
+    masks={
+        "full_name": "name",
+        "email": "email",
+        "email_norm": "email",
+        "phone": "phone",
+        "birth_date": "date",
+        "addresses": "address",
+    },
+    follows={
+        "created_at": "@created",
+        "updated_at": "@changed",
+        "status_at": "@field:status",
+        "username_norm": "username",
+        "skeleton": "username_norm",
+        "email_norm": "email",
+    },
+    rows="usermgmt.domains.user.state:rows",
+    names="usermgmt.domains.user.state:names",
+)
+
+DECLARES = Declaration(
+    domain="user",
+    models="usermgmt.domains.user.models",
+    audited=(USER,),
+    importers={"users": "usermgmt.domains.user.importing:IMPORTER"},
+    exporters={"users": "usermgmt.domains.user.exporting:EXPORTER"},
+)

@@ -1,0 +1,174 @@
+"""Reading users: lists that select columns and stream, one record, whom selectors mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from usermgmt.domains.user import standing, state
+from usermgmt.domains.user.state import address, external_id, tag, user
+from usermgmt.kernel.columns import Json
+from usermgmt.kernel.results import Listing
+from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate, contains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from usermgmt.kernel.context import Context
+
+SORTS = ("id", "username", "created_at", "status", "valid_until")
+"""Fields a list can be ordered by: each has an index."""
+
+_STANDING = ("status", "valid_from", "valid_until")
+_NEEDS = {"active": _STANDING, "cause": _STANDING, "age": ("birth_date",)}
+_CHUNK = 2000
+
+
+def _tagged(op: str, value: Any) -> Any:
+    del op
+    return sa.exists().where(tag.c.user_id == user.c.id, tag.c.tag == value)
+
+
+def _found(op: str, value: Any) -> Any:
+    del op
+    words = value.casefold()
+    plain = (user.c.username_norm, user.c.email_norm)
+    # names are kept as written; lower() folds ASCII on both engines, and other scripts are compared as they are
+    named = (user.c.display_name, user.c.full_name, user.c.occupation)
+    return sa.or_(
+        *(contains(target, words) for target in plain),
+        *(contains(sa.func.lower(target), value.lower()) for target in named),
+        contains(user.c.phone, value),
+    )
+
+
+FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "id": column(user.c.id),
+    "status": column(user.c.status),
+    "created_at": column(user.c.created_at),
+    "username_norm": column(user.c.username_norm),
+    "tag": _tagged,
+    "search": _found,
+}
+"""What each field of a predicate compiles to."""
+
+
+def predicate(
+    *, status: Sequence[str] = (), tags: Sequence[str] = (), search: str = "", created_after: str = ""
+) -> Predicate:
+    """Return the predicate of the shared selector options."""
+    parts: list[Predicate] = []
+    if status:
+        parts.append(Compare("status", "in", tuple(status)))
+    parts.extend(Compare("tag", "=", word) for word in tags)
+    if search:
+        parts.append(Compare("search", "contains", search))
+    if created_after:
+        parts.append(Compare("created_at", ">=", created_after))
+    return And(tuple(parts))
+
+
+def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | None = None) -> Listing:
+    """List the users that ``wanted`` holds for, as ``ctx.fields``; ``sort`` is a field, ``-field`` descending."""
+    where = compile_predicate(wanted, FIELDS)
+    order = user.c[sort.lstrip("-")]
+    query = sa.select(*_columns(ctx)).where(where).order_by(
+        order.desc().nulls_last() if sort.startswith("-") else order.asc().nulls_last(), user.c.id
+    )
+    if limit is not None:
+        query = query.limit(limit)
+
+    def total() -> int:
+        return int(ctx.db.execute(sa.select(sa.func.count()).select_from(user).where(where)).scalar_one())
+
+    return Listing(ctx.fields, _rows(ctx, query), total)
+
+
+def _columns(ctx: Context) -> list[Any]:
+    names: dict[str, None] = {}
+    for name in ctx.fields:
+        names.update(dict.fromkeys(_NEEDS.get(name, (name,))))
+    return [_list(ctx, name).label(name) if name in _LISTS else user.c[name] for name in names]
+
+
+_LISTS: dict[str, tuple[Any, Any, Any]] = {
+    "tags": (tag, None, tag.c.tag),
+    "external_ids": (external_id, external_id.c.system, external_id.c.external_id),
+    "addresses": (address, None, address.c.kind + ":" + address.c.value),
+}
+
+
+def _list(ctx: Context, name: str) -> Any:
+    """Return the subquery that gives a user's list as one JSON value, sorted."""
+    table, key, value = _LISTS[name]
+    sqlite = ctx.store.dialect == "sqlite"
+    inner = (
+        sa.select(value.label("v"), *([key.label("k")] if key is not None else []))
+        .where(table.c.user_id == user.c.id)
+        .order_by(value if key is None else key)
+        .correlate(user)
+        .subquery()
+    )
+    if key is not None:
+        made = (sa.func.json_group_object if sqlite else sa.func.json_object_agg)(inner.c.k, inner.c.v)
+    else:
+        made = (sa.func.json_group_array if sqlite else sa.func.json_agg)(inner.c.v)
+    return sa.type_coerce(sa.select(made).scalar_subquery(), Json)
+
+
+def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
+    result = ctx.db.execution_options(stream_results=True, yield_per=_CHUNK).execute(query)
+    if not any(name in _NEEDS or name in _LISTS for name in ctx.fields):
+        for chunk in result.partitions():
+            yield from map(tuple, chunk)
+        return
+    for row in result.mappings():
+        yield tuple(_value(name, row, ctx.now) for name in ctx.fields)
+
+
+def _value(name: str, row: Mapping[str, Any], now: str) -> Any:
+    match name:
+        case "active":
+            return standing.cause(row, now) is None
+        case "cause":
+            return standing.cause(row, now)
+        case "age":
+            return standing.age(row["birth_date"], now)
+        case "external_ids":
+            return row[name] or {}
+        case "tags" | "addresses":
+            return row[name] or []
+    return row[name]
+
+
+def shown(record: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Return a user's state as the object that results show: the view's fields in its order."""
+    from usermgmt.domains.user.views import USER
+
+    derived = {"active": standing.cause(record, now) is None, "cause": standing.cause(record, now)}
+    values = {**record, **derived, "age": standing.age(record["birth_date"], now)}
+    return {name: values.get(name) for name in USER.names}
+
+
+def record(ctx: Context, user_id: int) -> dict[str, Any]:
+    """Return one user with former names and notes."""
+    found = state.load(ctx.db, [user_id])[user_id]
+    ctx.target = f"user:{found['uid']}"
+    notes = ctx.db.execute(sa.select(state.note).where(state.note.c.user_id == user_id).order_by(state.note.c.id))
+    return {
+        **shown(found, ctx.now),
+        "former_names": found["former_names"],
+        "notes": [{"at": row.at, "actor": row.actor, "text": row.text} for row in notes],
+    }
+
+
+def selected(ctx: Context, wanted: Predicate) -> list[tuple[str, int]]:
+    """Return names and ids of the users that ``wanted`` holds for, in order of id."""
+    query = sa.select(user.c.username, user.c.id).where(compile_predicate(wanted, FIELDS)).order_by(user.c.id)
+    return [(row.username, row.id) for row in ctx.db.execute(query)]
+
+
+def target(ctx: Context, user_id: int) -> str:
+    """Return how the audit names a user."""
+    return "user:" + str(ctx.db.execute(sa.select(user.c.uid).where(user.c.id == user_id)).scalar_one())

@@ -1,0 +1,378 @@
+"""The rules of users and every write to them: each leaves its entry in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from usermgmt.domains.user import fields, lookup, state
+from usermgmt.domains.user.confusables import confusable
+from usermgmt.domains.user.errors import (
+    ConfusableName,
+    HasHistory,
+    IllegalTransition,
+    NameReserved,
+    OwnAccount,
+    UserExists,
+)
+from usermgmt.domains.user.state import external_id, former_name, user
+from usermgmt.domains.user.types import PROFILE, IfExists, Kind, Status
+from usermgmt.kernel.errors import Invalid, StaleVersion
+from usermgmt.kernel.events import E
+from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED, Change
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from usermgmt.domains.user.state import State
+    from usermgmt.kernel.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Edits of a user's lists; ``set_*`` replaces, None leaves alone, and ``[""]`` empties."""
+
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
+    set_tags: Sequence[str] | None = None
+    add_external_ids: Sequence[str] = ()
+    remove_external_ids: Sequence[str] = ()
+    set_external_ids: Sequence[str] | None = None
+    add_addresses: Sequence[str] = ()
+    remove_addresses: Sequence[str] = ()
+    set_addresses: Sequence[str] | None = None
+
+    def apply(self, before: State, region: str | None) -> State:
+        """Return the lists as they shall be; raises ``Invalid``."""
+        tags = set(before["tags"]) if self.set_tags is None else {fields.tag(t) for t in self.set_tags if t}
+        tags |= {fields.tag(word) for word in self.add_tags}
+        tags -= {word.strip() for word in self.remove_tags}
+        ids = dict(before["external_ids"])
+        if self.set_external_ids is not None:
+            ids = dict(fields.external_id(item) for item in self.set_external_ids if item)
+        ids |= dict(fields.external_id(item) for item in self.add_external_ids)
+        for item in self.remove_external_ids:
+            system, slash, value = item.partition("/")
+            if not slash or ids.get(system) == value:
+                ids.pop(system, None)
+        return {"tags": sorted(tags), "external_ids": ids, "addresses": self._addresses(before, region)}
+
+    def _addresses(self, before: State, region: str | None) -> list[str]:
+        def read(item: str) -> str:
+            return ":".join(fields.address(item, region))
+
+        found = set(before["addresses"]) if self.set_addresses is None else {read(a) for a in self.set_addresses if a}
+        found |= {read(item) for item in self.add_addresses}
+        found -= {read(item) for item in self.remove_addresses}
+        return sorted(found)
+
+
+EMPTY: State = {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller asks of a user's record: field texts as given, and edits of lists."""
+
+    given: Mapping[str, str | None]
+    lists: Lists = field(default_factory=Lists)
+    allow_confusable: bool = False
+    requested_by: str = ""
+
+
+def request(options: Mapping[str, Any]) -> Request:
+    """Return what a command's options ask for; ``options`` are its parameters by name."""
+    more = [*(options.get("external_id") or ()), *(options.get("add_external_id") or ())]
+    lists = Lists(
+        add_tags=options.get("add_tag") or (),
+        remove_tags=options.get("remove_tag") or (),
+        set_tags=options.get("set_tag"),
+        add_external_ids=more,
+        remove_external_ids=options.get("remove_external_id") or (),
+        set_external_ids=options.get("set_external_id"),
+        add_addresses=options.get("add_address") or (),
+        remove_addresses=options.get("remove_address") or (),
+        set_addresses=options.get("set_address"),
+    )
+    return Request(
+        {name: options[name] for name in PROFILE},
+        lists,
+        allow_confusable=bool(options.get("allow_confusable")),
+        requested_by=options.get("requested_by") or "",
+    )
+
+
+def region(ctx: Context) -> str | None:
+    """Return the country of phone numbers written without one."""
+    return ctx.store.meta.region
+
+
+# -- create --------------------------------------------------------------------------------------------------------
+
+
+def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfExists.FAIL) -> Change:
+    """Create a user; what to do about one that is there already is said by ``if_exists``.
+
+    Raises ``UserExists``, ``NameReserved``, ``ConfusableName``, ``Invalid``.
+    """
+    values = fields.Reader(ctx, region(ctx)).read_all({"username": username, **request.given})
+    lists = request.lists.apply(EMPTY, region(ctx))
+    ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
+    row = ctx.db.execute(sa.select(user.c.id).where(user.c.username_norm == values["username_norm"])).scalar()
+    if row is not None and if_exists != IfExists.FAIL:
+        if if_exists == IfExists.SKIP:
+            return _result(ctx, UNCHANGED, state.load(ctx.db, [row])[row])
+        return _update(ctx, row, request, E.USER_SET)
+    _check_name(ctx, values, request, own=None)
+    _check_unique(ctx, values, lists, own=None)
+    return _insert(ctx, values, lists)
+
+
+def ensure(ctx: Context, username: str, request: Request) -> Change:
+    """Make sure that the user is there with these fields; ``unchanged`` where that holds already."""
+    return add(ctx, username, request, IfExists.UPDATE)
+
+
+def _insert(ctx: Context, values: State, lists: State) -> Change:
+    after: State = {
+        **dict.fromkeys(state.COLUMNS),
+        "uid": ctx.random.uuid7(ctx.clock.now()),
+        "version": 1,
+        "kind": Kind.PERSON.value,
+        "status": Status.ACTIVE.value,
+        "status_at": ctx.now,
+        "created_at": ctx.now,
+        **values,
+        "updated_at": ctx.now,
+    }
+    _check_window(after)
+    row = {name: value for name, value in after.items() if name != "id"}
+    made = ctx.db.execute(sa.insert(user).values(**row).returning(user.c.id)).scalar_one()
+    after |= {"former_names": [], **lists}
+    state.replace_lists(ctx.db, made, after, [name for name in lists if lists[name]])
+    diff = state.changes({}, after)
+    ctx.target = f"user:{after['uid']}"
+    ctx.audit(E.USER_ADD, ctx.target, changes=state.recorded(diff, {}, after, ctx.now))
+    after["id"] = None if ctx.dry_run else made
+    return _result(ctx, CREATED, after)
+
+
+# -- change --------------------------------------------------------------------------------------------------------
+
+
+def update(ctx: Context, user_id: int, request: Request) -> Change:
+    """Change fields and lists of a user; raises as ``add`` does, and ``StaleVersion``."""
+    return _update(ctx, user_id, request, E.USER_SET)
+
+
+def retag(ctx: Context, user_id: int, lists: Lists) -> Change:
+    """Change the tags of a user."""
+    return _update(ctx, user_id, Request({}, lists), E.USER_TAG)
+
+
+def rename(ctx: Context, user_id: int, username: str, *, allow_confusable: bool) -> Change:
+    """Give a user another username; the former one stays reserved and leads to the user."""
+    return _update(ctx, user_id, Request({"username": username}, allow_confusable=allow_confusable), E.USER_RENAME)
+
+
+def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
+    before = state.load(ctx.db, [user_id])[user_id]
+    ctx.target = f"user:{before['uid']}"
+    if before["status"] == Status.ERASED:
+        raise IllegalTransition(name=before["username"], status=_(STATUS_WORDS["erased"]), wanted=_("changed"))
+    given = {name: value for name, value in request.given.items() if name != "username" or action == E.USER_RENAME}
+    values = fields.Reader(ctx, region(ctx)).read_all(given)
+    lists = request.lists.apply(before, region(ctx))
+    after = {**before, **values, **lists}
+    ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
+    _forget_verification(before, after, values)
+    if after["username"] != before["username"]:
+        _check_name(ctx, after, request, own=user_id)
+        _keep_former_name(ctx, before, after)
+    _check_unique(ctx, {k: v for k, v in after.items() if v != before.get(k)}, lists, own=user_id)
+    facts = {"requested_by": request.requested_by} if request.requested_by else None
+    return store(ctx, before, after, action, facts=facts)
+
+
+def _forget_verification(before: State, after: State, values: State) -> None:
+    # a new address was never verified, whatever the old one was
+    for name in ("email", "phone"):
+        norm = "email_norm" if name == "email" else name
+        if after[norm] != before[norm] and f"{name}_verified_at" not in values:
+            after[f"{name}_verified_at"] = None
+
+
+def _keep_former_name(ctx: Context, before: State, after: State) -> None:
+    if after["username_norm"] == before["username_norm"]:
+        return
+    ctx.db.execute(
+        sa.delete(former_name).where(
+            former_name.c.username_norm == after["username_norm"], former_name.c.user_id == before["id"]
+        )
+    )
+    ctx.db.execute(
+        sa.insert(former_name).values(
+            username_norm=before["username_norm"],
+            user_id=before["id"],
+            username=before["username"],
+            skeleton=before["skeleton"],
+            until=ctx.now,
+        )
+    )
+    probe = {before["id"]: dict(before)}
+    state.attach(ctx.db, probe)
+    after["former_names"] = probe[before["id"]]["former_names"]
+
+
+def store(
+    ctx: Context, before: State, after: State, action: E, *, facts: Mapping[str, Any] | None = None
+) -> Change:
+    """Write what changed between two states of one user, and its entry; ``unchanged`` where nothing did.
+
+    Raises ``StaleVersion``, ``Invalid``.
+    """
+    if ctx.if_version is not None and ctx.if_version != before["version"]:
+        raise StaleVersion(target=before["username"], actual=before["version"], expected=ctx.if_version)
+    diff = state.changes(before, after)
+    if not diff:
+        return _result(ctx, UNCHANGED, before)
+    _check_window(after)
+    after |= {"version": before["version"] + 1, "updated_at": ctx.now}
+    if "status" in diff:
+        after["status_at"] = ctx.now
+    columns = {name: after[name] for name in state.COLUMNS if after[name] != before[name]}
+    ctx.db.execute(sa.update(user).where(user.c.id == before["id"]).values(**columns))
+    state.replace_lists(ctx.db, before["id"], after, diff)
+    ctx.audit(action, f"user:{before['uid']}", changes=state.recorded(diff, before, after, ctx.now), facts=facts)
+    return _result(ctx, UPDATED, after, diff)
+
+
+def note(ctx: Context, user_id: int, text: str) -> Change:
+    """Write a note about a user; it is appended, never changed."""
+    before = state.load(ctx.db, [user_id])[user_id]
+    ctx.target = f"user:{before['uid']}"
+    uid = ctx.random.uuid7(ctx.clock.now())
+    after = {**before, "version": before["version"] + 1, "updated_at": ctx.now}
+    kept = fields.note(text)
+    ctx.db.execute(
+        sa.insert(state.note).values(uid=uid, user_id=user_id, at=ctx.now, actor=ctx.actor.name, text=kept)
+    )
+    ctx.db.execute(
+        sa.update(user).where(user.c.id == user_id).values(version=after["version"], updated_at=after["updated_at"])
+    )
+    ctx.audit(E.USER_NOTE, ctx.target, changes={f"note:{uid}": [None, kept]})
+    return _result(ctx, UPDATED, after, {"note": [None, kept]})
+
+
+# -- standing as an account ----------------------------------------------------------------------------------------
+
+STATUS_WORDS = {
+    "pending": N_("pending"),
+    "active": N_("active"),
+    "suspended": N_("suspended"),
+    "closed": N_("closed"),
+    "erased": N_("erased"),
+}
+
+_MOVES: dict[E, tuple[Status, tuple[Status, ...]]] = {
+    E.USER_SUSPEND: (Status.SUSPENDED, (Status.PENDING, Status.ACTIVE)),
+    E.USER_ACTIVATE: (Status.ACTIVE, (Status.PENDING, Status.SUSPENDED)),
+    E.USER_CLOSE: (Status.CLOSED, (Status.PENDING, Status.ACTIVE, Status.SUSPENDED)),
+    E.USER_REOPEN: (Status.ACTIVE, (Status.CLOSED,)),
+}
+"""Action -> the status it leads to, and the statuses it may start from."""
+
+
+def move(ctx: Context, user_id: int, action: E) -> Change:
+    """Suspend, activate, close or reopen a user; ``unchanged`` where the user stands there already.
+
+    Raises ``OwnAccount``, ``IllegalTransition``.
+    """
+    before = state.load(ctx.db, [user_id])[user_id]
+    ctx.target = f"user:{before['uid']}"
+    target, sources = _MOVES[action]
+    if before["status"] == target:
+        return _result(ctx, UNCHANGED, before)
+    if target in (Status.SUSPENDED, Status.CLOSED):
+        _protect_caller(ctx, before)
+    if before["status"] not in sources:
+        hint = N_("usermgmt user reopen {name}") if before["status"] == Status.CLOSED else ""
+        raise IllegalTransition(
+            hint=hint, name=before["username"], status=_(STATUS_WORDS[before["status"]]), wanted=_(STATUS_WORDS[target])
+        )
+    after = {**before, "status": target.value, "status_reason": ctx.reason or None}
+    return store(ctx, before, after, action)
+
+
+def _protect_caller(ctx: Context, before: State) -> None:
+    if lookup.own_account(ctx) == before["id"]:
+        raise OwnAccount(name=before["username"])
+
+
+def remove(ctx: Context, user_id: int) -> Change:
+    """Remove a user who has no history that must be kept; raises ``OwnAccount``, ``HasHistory``."""
+    before = state.load(ctx.db, [user_id])[user_id]
+    ctx.target = f"user:{before['uid']}"
+    _protect_caller(ctx, before)
+    if before["former_names"]:
+        raise HasHistory(name=before["username"], what=_("former names, which stay reserved"))
+    probe = {user_id: dict(before)}
+    state.attach_notes(ctx.db, probe)
+    gone = {name: [value, None] for name, value in state.folded(probe[user_id]).items()}
+    ctx.db.execute(sa.delete(user).where(user.c.id == user_id))
+    ctx.audit(E.USER_REMOVE, ctx.target, changes=gone)
+    return _result(ctx, REMOVED, before)
+
+
+# -- rules ---------------------------------------------------------------------------------------------------------
+
+
+def _check_window(after: State) -> None:
+    start, end = after["valid_from"], after["valid_until"]
+    if start is not None and end is not None and start >= end:
+        raise fields.InvalidField(field="valid_until", problem=_("it does not lie after valid_from"))
+
+
+def _check_unique(ctx: Context, values: State, lists: State, own: int | None) -> None:
+    for name, label in (("username_norm", "username"), ("email_norm", "email"), ("phone", "phone")):
+        if values.get(name) is None:
+            continue
+        row = ctx.db.execute(sa.select(user.c.id).where(user.c[name] == values[name])).scalar()
+        if row is not None and row != own:
+            raise UserExists(field=label, value=values[label], ref=f"{label}:{values[label]}")
+    for system, value in lists["external_ids"].items():
+        condition = sa.and_(external_id.c.system == system, external_id.c.external_id == value)
+        row = ctx.db.execute(sa.select(external_id.c.user_id).where(condition)).scalar()
+        if row is not None and row != own:
+            raise UserExists(field="external id", value=f"{system}/{value}", ref=f"ext:{system}/{value}")
+
+
+def _check_name(ctx: Context, values: State, request: Request, own: int | None) -> None:
+    taken = sa.select(former_name.c.user_id).where(former_name.c.username_norm == values["username_norm"])
+    holder = ctx.db.execute(taken).scalar()
+    if holder is not None and holder != own:
+        raise NameReserved(name=values["username"])
+    if request.allow_confusable:
+        if not ctx.reason:
+            raise Invalid(field="--allow-confusable", problem=_("it needs --reason"), hint="")
+        return
+    alike = sa.union_all(
+        sa.select(user.c.id, user.c.username, user.c.username_norm).where(user.c.skeleton == values["skeleton"]),
+        sa.select(former_name.c.user_id, former_name.c.username, former_name.c.username_norm).where(
+            former_name.c.skeleton == values["skeleton"]
+        ),
+    )
+    for user_id, name, norm in ctx.db.execute(alike):
+        if user_id != own and norm != values["username_norm"] and confusable(values["username_norm"], norm):
+            raise ConfusableName(field="username", name=values["username"], other=name)
+
+
+def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any] | None = None) -> Change:
+    from usermgmt.domains.user.queries import shown
+
+    hidden = ("username_norm", "skeleton", "email_norm", "updated_at", "version", "status_at")
+    told = {name: pair for name, pair in (changes or {}).items() if name not in hidden}
+    return Change(outcome, "user", after["username"], shown(after, ctx.now), told)

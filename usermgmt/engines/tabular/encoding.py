@@ -1,0 +1,155 @@
+"""Which encoding an input is in (BOM, UTF-8, GB18030, or the one that was named), and its text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING
+
+from usermgmt.engines.tabular.errors import (
+    BrokenText,
+    NulByte,
+    OtherFile,
+    Undecodable,
+    UnknownEncoding,
+    Utf16File,
+)
+from usermgmt.engines.tabular.source import line_ends
+from usermgmt.kernel.i18n import N_, _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usermgmt.engines.tabular.source import Source
+
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_MAGIC = {
+    b"PK\x03\x04": N_("a zip archive or an Excel workbook"),
+    b"\xd0\xcf\x11\xe0": N_("an old Excel workbook"),
+    b"\x1f\x8b": N_("a gzip archive"),
+    b"%PDF-": N_("a PDF"),
+    b"SQLite format 3": N_("a SQLite database"),
+}
+# WHATWG Encoding: what is labelled GB2312 or GBK is decoded as their superset
+_WIDENED = {"gb2312": "gb18030", "gbk": "gb18030", "utf-8-sig": "utf-8"}
+# what must read the same in an encoding, or quotes and delimiters could not be found; the first part catches escapes
+_PLAIN = b"\\u0041 +AGE- ~{", bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_SAMPLE = 1 << 20
+_PAIRS = re.compile("[\x80-\u07ff]")
+
+
+def decide(source: Source, forced: str | None = None) -> str:
+    """Return the encoding of ``source``: ``forced`` if given, else UTF-8 or GB18030, whichever all of it is.
+
+    Without ``forced`` the whole input is looked at once before any of it is used. Text in GB18030 may begin with
+    bytes that happen to be UTF-8, so a decision on the first ones could change after records have been taken.
+    Raises UnknownEncoding, OtherFile, Utf16File, NulByte and Undecodable.
+    """
+    if forced is not None:
+        forced = _known(forced)
+    _refuse_other_files(source)
+    if forced is not None:
+        return forced
+    source.keep()
+    line = _not_utf8(source)
+    if line is None:
+        return "utf-8"
+    if _is_gb18030(source):
+        return "gb18030"
+    raise Undecodable(file=source.name, line=line)
+
+
+def texts(source: Source, encoding: str) -> Iterator[str]:
+    """Yield the text of ``source`` in pieces, without a byte order mark; raises BrokenText with the line."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    first = True
+    try:
+        for chunk in source.chunks():
+            if text := decoder.decode(chunk):
+                yield text.removeprefix("\ufeff") if first else text
+                first = False
+        if text := decoder.decode(b"", final=True):
+            yield text
+    except UnicodeDecodeError as error:
+        line = source.line + line_ends(error.object[: error.start])
+        raise BrokenText(file=source.name, line=line, encoding=encoding) from error
+
+
+def opening(source: Source, encoding: str) -> str:
+    """Return the text of the head of ``source``, for guesses; a character that it cuts is left out."""
+    return source.head.decode(encoding, "ignore").removeprefix("\ufeff")
+
+
+def _known(name: str) -> str:
+    try:
+        info = codecs.lookup(name)
+        plain = all(part.decode(info.name, "ignore") == part.decode("ascii") for part in _PLAIN)
+    except (LookupError, ValueError, TypeError) as error:
+        raise UnknownEncoding(name=name) from error
+    if not plain:
+        raise UnknownEncoding(name=name)
+    return _WIDENED.get(info.name, info.name)
+
+
+def _refuse_other_files(source: Source) -> None:
+    for magic, kind in _MAGIC.items():
+        if source.head.startswith(magic):
+            raise OtherFile(file=source.name, kind=_(kind))
+    if source.head.startswith(_WIDE_BOMS):
+        raise Utf16File(file=source.name)
+    if (nul := source.head.find(b"\0")) >= 0:
+        raise NulByte(file=source.name, line=1 + line_ends(source.head[:nul]))
+
+
+def _not_utf8(source: Source) -> int | None:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        for chunk in source.chunks():
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        return source.line + line_ends(error.object[: error.start])
+    return None
+
+
+def _is_gb18030(source: Source) -> bool:
+    """Say whether all of ``source``, known not to be UTF-8, decodes as GB18030 and is likely meant so.
+
+    A broken UTF-8 file and much of Latin-1 decode too, into characters nobody wrote. So (in a sample) the faults
+    must outweigh the sequences that are UTF-8; and at least half of the wide characters must be in GB 2312, which
+    has nearly all of running Chinese, or be written in four bytes: ``Müller`` in Latin-1 holds the rare two-byte
+    character ``黮``.
+    """
+    decoder = codecs.getincrementaldecoder("gb18030")("strict")
+    sampled = lead = likely = 0
+    try:
+        for chunk in source.chunks():
+            text = decoder.decode(chunk)
+            if sampled < _SAMPLE and not chunk.isascii():
+                sampled += len(chunk)
+                lead += _faults_over_utf8(chunk)
+                likely += _likely_over_rare(text)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return lead > 0 and likely >= 0
+
+
+def _faults_over_utf8(chunk: bytes) -> int:
+    text = chunk.decode("utf-8", "replace")
+    faults = text.count("\ufffd") - chunk.count("\ufffd".encode())
+    pairs = len(_PAIRS.findall(text))
+    longer = len(text) - _ascii_in(text) - faults - pairs
+    # a character of GB 2312 is a pair of UTF-8 by chance in one case of seven, the longer forms it hardly ever meets
+    return 3 * faults - pairs - 3 * longer
+
+
+def _likely_over_rare(text: str) -> int:
+    wide = len(text) - _ascii_in(text)
+    common = (len(text.encode("gb2312", "ignore")) - _ascii_in(text)) // 2
+    four_bytes = (len(text.encode("gb18030")) - len(text) - wide) // 2
+    return 2 * (common + four_bytes) - wide
+
+
+def _ascii_in(text: str) -> int:
+    return len(text.encode("ascii", "ignore"))

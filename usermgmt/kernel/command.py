@@ -1,0 +1,164 @@
+"""``@command``: opens the store, knows the actor, requires the permission, runs the transaction, renders.
+
+A command declares what it needs; its body is the part that is its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from usermgmt.kernel import invocation
+from usermgmt.kernel.context import AskFirst
+from usermgmt.kernel.errors import Exit, UsermgmtError
+from usermgmt.kernel.options import global_parameters, own_parameters, shared_parameters
+from usermgmt.kernel.results import View
+from usermgmt.kernel.tree import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from usermgmt.kernel.context import Context
+    from usermgmt.kernel.invocation import Invocation
+    from usermgmt.kernel.permissions import P
+
+NO_VIEW = View("", ())
+_LEAVES_ENTRY = (Exit.CONFLICT, Exit.INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a command declares.
+
+    ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
+    writes files and no rows. ``opens``: opens the store. ``shows``: the view of its result. ``paths``: parameters
+    that name files.
+    """
+
+    may: P | None = None
+    writes: bool = False
+    chunks: bool = False
+    files: bool = False
+    opens: bool = True
+    shows: View | None = None
+    reveals: bool = False
+    confirms: bool = False
+    versioned: bool = False
+    reasoned: bool = False
+    raw: bool = False
+    paths: tuple[str, ...] = ()
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether it has ``--dry-run``."""
+        return self.writes or self.chunks or self.files
+
+
+def command(app: typer.Typer, name: str = "", **declared: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function a command of ``app``; ``declared`` are the fields of ``Spec``.
+
+    The function takes the ``Context`` and its own parameters, and returns a result of ``kernel.results``.
+    """
+    spec = Spec(**declared)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(context: typer.Context, **given: Any) -> None:
+            context.obj.exit = execute(context.obj, spec, function, given, context.command_path)
+
+        own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        parameters = [
+            own,
+            *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own_parameters(function)),
+            *shared_parameters(
+                shows=spec.shows is not None and not spec.raw,
+                writes=spec.rehearses,
+                reveals=spec.reveals,
+                confirms=spec.confirms,
+                versioned=spec.versioned,
+                reasoned=spec.reasoned,
+            ),
+            *global_parameters(hidden=True),
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__doc__ = function.__doc__
+        run.spec = spec  # type: ignore[attr-defined]
+        app.command(name or function.__name__.rstrip("_").replace("_", "-"), cls=Command)(run)
+        return function
+
+    return decorate
+
+
+def execute(call: Invocation, spec: Spec, function: Callable[..., Any], given: dict[str, Any], path: str) -> Exit:
+    """Run one command for one invocation; returns its exit code.
+
+    Raises every error of the command; ``main`` turns them into exit codes.
+    """
+    ctx = invocation.context(call, spec, given, path.partition(" ")[2])
+
+    def body() -> Any:
+        return function(ctx, **given)
+
+    if not spec.opens:
+        return _show(ctx, spec, body())
+    invocation.open_store(call, ctx)
+    try:
+        if spec.chunks:
+            ctx.require_declared(spec.may)
+            return _show(ctx, spec, body())
+        if spec.writes:
+            return _show(ctx, spec, _write(ctx, spec, body))
+        return _read(ctx, spec, body)
+    except UsermgmtError as error:
+        _leave_entry(ctx, spec, error)
+        raise
+
+
+def _show(ctx: Context, spec: Spec, result: Any) -> Exit:
+    from usermgmt.kernel.render import Renderer
+
+    code = Renderer(ctx, spec.shows or NO_VIEW).show(result)
+    return max(code, ctx.exit)
+
+
+def _write(ctx: Context, spec: Spec, body: Callable[[], Any]) -> Any:
+    from usermgmt.kernel.transaction import writing
+
+    while True:
+        try:
+            with writing(ctx):
+                ctx.require_declared(spec.may)
+                return body()
+        except AskFirst as ask:
+            # asked here, where no lock is held; the answer is compared with the count inside the next transaction
+            invocation.ask(ctx, ask)
+
+
+def _read(ctx: Context, spec: Spec, body: Callable[[], Any]) -> Exit:
+    from usermgmt.kernel.reveal import record_reveal
+    from usermgmt.kernel.transaction import reading
+
+    with reading(ctx):
+        ctx.require_declared(spec.may)
+        result = body()
+        if ctx.output.reveal:
+            record_reveal(ctx, result)
+        return _show(ctx, spec, result)
+
+
+def _leave_entry(ctx: Context, spec: Spec, error: UsermgmtError) -> None:
+    from usermgmt.kernel.transaction import record_failure
+
+    refused_write = spec.rehearses and not spec.files and error.exit in _LEAVES_ENTRY
+    if ctx.dry_run or not (error.exit == Exit.DENIED or refused_write):
+        return
+    try:
+        record_failure(ctx, ctx.command.replace(" ", "."), error)
+    except UsermgmtError as second:
+        # the refusal stands; that it could not be recorded is said beside it
+        ctx.warn(second.message)
+
+

@@ -1,0 +1,30 @@
+"""Every action that the audit log can hold, ``domain.verb``; what each one means is in its comment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class E(StrEnum):
+    """Audit actions, in alphabetical order."""
+
+    AUDIT_CHECKPOINT = "audit.checkpoint"  # a signed head was written to a file
+    AUDIT_EXPORT = "audit.export"  # the log left the store, personal parts and all
+    DATA_EXPORT = "data.export"  # personal data left the store unmasked
+    DATA_IMPORT = "data.import"  # one run of an import, with its counts
+    DATA_REVEAL = "data.reveal"  # personal data was shown unmasked
+    DENIALS = "access.denials"  # denials equal to an earlier entry, counted over a minute
+    STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
+    STORE_INIT = "store.init"  # the first entry of every store
+    STORE_MIGRATE = "store.migrate"  # the schema was brought forward
+    STORE_RESTORE = "store.restore"  # a backup became the store: a new lineage begins
+    USER_ACTIVATE = "user.activate"  # pending or suspended to active
+    USER_ADD = "user.add"  # a user was created
+    USER_CLOSE = "user.close"  # the user left; the record stays
+    USER_NOTE = "user.note"  # a note was written about a user
+    USER_REMOVE = "user.remove"  # a record without history was removed
+    USER_RENAME = "user.rename"  # the username changed; the former one stays reserved
+    USER_REOPEN = "user.reopen"  # closed to active
+    USER_SET = "user.set"  # fields, addresses, external ids changed
+    USER_SUSPEND = "user.suspend"  # an operator stopped the user
+    USER_TAG = "user.tag"  # tags changed

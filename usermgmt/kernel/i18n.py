@@ -1,0 +1,75 @@
+"""Words on screen: English is the source, gettext catalogues translate, machine output never passes here."""
+
+from __future__ import annotations
+
+import gettext
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LANGUAGES = ("en", "zh")
+LOCALE_DIR = Path(__file__).parent.parent / "locale"
+
+_catalogue: ContextVar[gettext.NullTranslations] = ContextVar("catalogue", default=gettext.NullTranslations())
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+def _(message: str) -> str:
+    """Translate ``message`` into the language of this invocation."""
+    # gettext answers the empty string with the catalogue's header
+    return _catalogue.get().gettext(message) if message else ""
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """Translate a message that depends on ``count``."""
+    return _catalogue.get().ngettext(one, many, count)
+
+
+def N_(message: str) -> str:
+    """Mark ``message`` for the catalogue where it stands as data; ``_`` translates it when it is shown."""
+    return message
+
+
+def language() -> str:
+    """Return the language in use, one of ``LANGUAGES``."""
+    return _language.get()
+
+
+def use(lang: str) -> None:
+    """Speak ``lang`` from here on in this context."""
+    _language.set(lang)
+    if lang == "en":
+        _catalogue.set(gettext.NullTranslations())
+    else:
+        _catalogue.set(gettext.translation("usermgmt", LOCALE_DIR, [lang], fallback=True))
+
+
+def choose(argv: Sequence[str], env: Mapping[str, str], configured: str = "") -> str:
+    """Choose the language: ``--lang`` in argv (the last one wins), environment, configuration, locale, English.
+
+    Read from argv before anything is parsed, because help and usage errors are translated too.
+    """
+    asked = ""
+    for i, word in enumerate(argv):
+        if word == "--":
+            break
+        if word == "--lang" and i + 1 < len(argv):
+            asked = argv[i + 1]
+        elif word.startswith("--lang="):
+            asked = word[len("--lang=") :]
+    if asked:
+        return asked if asked in LANGUAGES else "en"
+    if env.get("USERMGMT_LANG") in LANGUAGES:
+        return env["USERMGMT_LANG"]
+    if configured in LANGUAGES:
+        return configured
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := env.get(name):
+            # GNU gettext: LANGUAGE refines the locale, but not where the locale is C
+            if value.split(".")[0] not in ("C", "POSIX") and env.get("LANGUAGE"):
+                value = env["LANGUAGE"].split(":")[0]
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"

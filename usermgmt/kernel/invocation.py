@@ -1,0 +1,175 @@
+"""One call of the program: its argv-level options merged, its context built, its store opened, its questions asked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from usermgmt.kernel import actor, settings
+from usermgmt.kernel.clock import Clock, Random
+from usermgmt.kernel.context import Consent, Context, Output
+from usermgmt.kernel.errors import Exit, NeedsConfirmation, UsageProblem
+from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.options import GLOBALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from usermgmt.kernel.command import Spec
+    from usermgmt.kernel.context import AskFirst
+    from usermgmt.kernel.store import Place
+    from usermgmt.kernel.streams import Streams
+
+
+@dataclass
+class Invocation:
+    """What ``main.run`` was given, and what the parser found; ``globals`` come from before and after the verb."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    streams: Streams
+    clock: Clock = field(default_factory=Clock)
+    random: Random = field(default_factory=Random)
+    globals: list[dict[str, Any]] = field(default_factory=list)
+    exit: Exit = Exit.OK
+
+    def option(self, name: str) -> Any:
+        """Return a global option; the one after the verb wins."""
+        for given in reversed(self.globals):
+            value = given.get(f"global_{name}")
+            if value not in (None, "", False):
+                return value
+        return None
+
+
+def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> Context:
+    """Take the shared options out of ``given`` and build the context.
+
+    Raises ``UsageProblem``, ``BadConfiguration``.
+    """
+    call.globals.append({name: given.pop(name) for name in [f"global_{row[0]}" for row in GLOBALS]})
+    loaded = load_settings(call)
+    may_ask = call.streams.stdin_tty and call.streams.stderr_tty and not call.option("no_input")
+    ctx = Context(
+        settings=loaded,
+        clock=call.clock,
+        random=call.random,
+        actor=actor.resolve(call.env),
+        streams=call.streams,
+        env=call.env,
+        cwd=call.cwd,
+        output=_output(call, loaded, given),
+        command=path,
+        reason=_reason(given.pop("reason", "")),
+        dry_run=given.pop("dry_run", False),
+        if_version=given.pop("if_version", None),
+        consent=Consent(yes=given.pop("yes", False), count=given.pop("confirm_count", None), may_ask=may_ask),
+    )
+    ctx.gave(*(value for value in given.values() if isinstance(value, str)))
+    if spec.shows is not None:
+        from usermgmt.kernel.render import wanted
+
+        ctx.fields = wanted(ctx, spec.shows)
+    if call.option("now") and not spec.opens:
+        raise not_simulated()
+    return ctx
+
+
+def load_settings(call: Invocation) -> settings.Settings:
+    """Read the configuration of this invocation."""
+    overrides = {}
+    for option, key in (("store", "store.url"), ("lang", "lang"), ("color", "output.color")):
+        if (value := call.option(option)) is not None:
+            overrides[key] = (str(value), f"--{option}")
+    named = call.option("config")
+    return settings.load(call.env, call.cwd, Path(named) if named else None, overrides, os.geteuid())
+
+
+def _output(call: Invocation, loaded: settings.Settings, given: dict[str, Any]) -> Output:
+    chosen = given.pop("output_format", None)
+    as_json, jq = given.pop("as_json", False), given.pop("jq", "")
+    if as_json and chosen not in (None, "json"):
+        raise UsageProblem(problem=_("--json and -o {format} contradict each other").format(format=str(chosen)))
+    if jq and chosen not in (None, "json", "ndjson"):
+        raise UsageProblem(problem=_("--jq filters JSON, not {format}").format(format=str(chosen)))
+    fields = given.pop("fields", "")
+    return Output(
+        format="json" if as_json else str(chosen or ""),
+        fields=tuple(name.strip() for name in fields.split(",") if name.strip()),
+        jq=jq,
+        utc=given.pop("utc", False),
+        header=not given.pop("no_header", False),
+        reveal=given.pop("reveal", False),
+        quiet=bool(call.option("quiet")),
+        verbose=bool(call.option("verbose")),
+        color=loaded.text("output.color"),
+    )
+
+
+def _reason(text: str) -> str:
+    from usermgmt.kernel.errors import Invalid
+    from usermgmt.kernel.text import unstorable
+
+    if bad := unstorable(text, lines=True):
+        raise Invalid(field="--reason", problem=_("{char} cannot be stored").format(char=bad))
+    if len(text) > 2000:
+        raise Invalid(field="--reason", problem=_("it is longer than {n} characters").format(n=2000))
+    return text
+
+
+def data_home(env: Mapping[str, str]) -> Path:
+    """Return the directory for data of this account: the place of its default store."""
+    return _default_store(env).parent
+
+
+def _default_store(env: Mapping[str, str]) -> Path:
+    euid = os.geteuid()
+    return settings.default_store(env, euid, settings.home(env, euid))
+
+
+def store_location(env: Mapping[str, str], loaded: settings.Settings) -> str:
+    """Return the path or URL of the store."""
+    return loaded.text("store.url") or str(_default_store(env))
+
+
+def store_place(env: Mapping[str, str], loaded: settings.Settings, cwd: Path) -> Place:
+    """Return where the store is, as options, environment and configuration say."""
+    from usermgmt.kernel.store import place
+
+    return place(store_location(env, loaded), cwd, given=loaded.origin("store.url") == "--store")
+
+
+def open_store(call: Invocation, ctx: Context) -> None:
+    """Open the store and, with ``--now``, set the clock of a simulated one.
+
+    Raises what ``Store`` raises, and ``UsageProblem`` for ``--now`` on a real store.
+    """
+    from usermgmt.kernel.store import Store
+
+    opened = Store(store_place(ctx.env, ctx.settings, ctx.cwd), ctx.settings, data_home(ctx.env))
+    ctx.use(opened)
+    if now := call.option("now"):
+        if not opened.meta.simulated:
+            raise not_simulated()
+        moment = ctx.moment(str(now), "--now")
+        from usermgmt.kernel.clock import from_text
+
+        ctx.clock = Clock(from_text(moment))
+
+
+def not_simulated() -> UsageProblem:
+    """Return the error for ``--now`` where no simulated store is."""
+    return UsageProblem(
+        problem=_("--now works on a simulated store only"), hint=N_("usermgmt init --simulate makes one, for trials and tests")
+    )
+
+
+def ask(ctx: Context, question: AskFirst) -> None:
+    """Ask on the terminal; raises ``NeedsConfirmation`` where the answer is not yes."""
+    ctx.streams.err(f"{question.question} {_('[y/N]')} ")
+    answer = ctx.streams.stdin.readline().decode(errors="replace").strip().lower()
+    if answer not in ("y", "yes", "ｙ", "是"):
+        raise NeedsConfirmation(problem=_("Not confirmed; nothing was changed."), hint="")
+    ctx.consent.answered = question.count

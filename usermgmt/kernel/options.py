@@ -1,0 +1,179 @@
+"""Options that many commands share, declared once: same concept, same name, same words everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from inspect import Parameter
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from usermgmt.kernel.i18n import N_
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Not ruff's business but Typer's: help strings are marked here and translated when they are shown.
+
+
+class Format(StrEnum):
+    """Values of ``--output``."""
+
+    TABLE = "table"
+    TSV = "tsv"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+    IDS = "ids"
+    COUNT = "count"
+
+
+class When(StrEnum):
+    """Values of ``--color``."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Language(StrEnum):
+    """Values of ``--lang``."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+OUTPUT_PANEL = N_("Output")
+WRITE_PANEL = N_("Writing")
+GLOBAL_PANEL = N_("Global options")
+
+
+def _option(*names: str, help: str, panel: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
+    return Option(*names, help=help, rich_help_panel=panel or None, show_default=False, **more)
+
+
+Reason = Annotated[str, _option("--reason", help=N_("Why; kept in the audit."), panel=WRITE_PANEL, metavar="TEXT")]
+Limit = Annotated[
+    int | None, _option("--limit", help=N_("Show at most N; how many there are is said on standard error."), min=0, metavar="N")
+]
+Since = Annotated[str, _option("--since", help=N_("From this time on (a duration counts back)."), metavar="TIME")]
+Until = Annotated[str, _option("--until", help=N_("Before this time."), metavar="TIME")]
+
+
+class InFile(str):
+    """A path that is read; refused in a sudo'd operator's call, which takes data through standard input."""
+
+    __slots__ = ()
+
+
+class OutFile(str):
+    """A path that is written; refused in a sudo'd operator's call, which gives data through standard output."""
+
+    __slots__ = ()
+
+
+def in_file(help: str) -> Any:  # noqa: A002 - Typer's word
+    """Return the declaration of a FILE argument that is read; ``-`` is standard input."""
+    return Argument(help=help, metavar="FILE", show_default=False)
+
+
+_FORMAT = Annotated[
+    Format | None,
+    _option("--output", "-o", help=N_("Format of the answer."), panel=OUTPUT_PANEL, case_sensitive=False),
+]
+_OUTPUT: tuple[tuple[str, Any, Any], ...] = (
+    ("output_format", _FORMAT, None),
+    ("as_json", Annotated[bool, _option("--json", help=N_("The same as -o json."), panel=OUTPUT_PANEL)], False),
+    (
+        "fields",
+        Annotated[str, _option("--fields", help=N_("Only these fields, by comma."), panel=OUTPUT_PANEL, metavar="A,B")],
+        "",
+    ),
+    ("jq", Annotated[str, _option("--jq", help=N_("Filter the JSON with jq."), panel=OUTPUT_PANEL, metavar="EXPR")], ""),
+    ("utc", Annotated[bool, _option("--utc", help=N_("Times in tables in UTC."), panel=OUTPUT_PANEL)], False),
+    ("no_header", Annotated[bool, _option("--no-header", help=N_("No header line."), panel=OUTPUT_PANEL)], False),
+)
+_REVEAL = (
+    "reveal",
+    Annotated[bool, _option("--reveal", help=N_("Show personal data unmasked; audited."), panel=OUTPUT_PANEL)],
+    False,
+)
+_REASON = ("reason", Reason, "")
+_DRY_RUN = (
+    "dry_run",
+    Annotated[bool, _option("--dry-run", "-n", help=N_("Rehearse: show the outcome, save nothing."), panel=WRITE_PANEL)],
+    False,
+)
+_CONFIRM: tuple[tuple[str, Any, Any], ...] = (
+    ("yes", Annotated[bool, _option("--yes", "-y", help=N_("Do it without asking."), panel=WRITE_PANEL)], False),
+    (
+        "confirm_count",
+        Annotated[
+            int | None,
+            _option("--confirm-count", help=N_("Do it if exactly N are meant."), panel=WRITE_PANEL, min=0, metavar="N"),
+        ],
+        None,
+    ),
+)
+_VERSION = (
+    "if_version",
+    Annotated[
+        int | None,
+        _option("--if-version", help=N_("Only if the record is at version N."), panel=WRITE_PANEL, min=1, metavar="N"),
+    ],
+    None,
+)
+
+GLOBALS: tuple[tuple[str, Any, Any, tuple[str, ...], str, str | None], ...] = (
+    ("store", str, "", ("--store",), N_("The store: a file or postgresql+psycopg://... (env USERMGMT_STORE)."), "PATH|URL"),
+    ("config", str, "", ("--config",), N_("Another configuration file."), "FILE"),
+    ("lang", Language | None, None, ("--lang",), N_("Language of messages and help."), None),
+    ("color", When | None, None, ("--color",), N_("Colour: auto, always or never."), None),
+    ("quiet", bool, False, ("--quiet", "-q"), N_("No notes, no progress, no result lines."), None),
+    ("verbose", bool, False, ("--verbose", "-v"), N_("Say more about what happens."), None),
+    ("debug", bool, False, ("--debug",), N_("Show the traceback of an unexpected failure."), None),
+    ("no_input", bool, False, ("--no-input",), N_("Never ask."), None),
+    ("now", str, "", ("--now",), N_("The present, on a simulated store only."), "TIME"),
+)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def global_parameters(*, hidden: bool) -> list[Parameter]:
+    """Return the global options as parameters: shown for the root, hidden but accepted after the verb."""
+    made = []
+    for name, annotation, default, names, help_, metavar in GLOBALS:
+        option = _option(
+            *names, help=help_, panel=GLOBAL_PANEL, hidden=hidden, metavar=metavar, case_sensitive=False
+        )
+        made.append(_parameter(f"global_{name}", Annotated[annotation, option], default))
+    return made
+
+
+def shared_parameters(
+    *, shows: bool, writes: bool, reveals: bool, confirms: bool, versioned: bool, reasoned: bool
+) -> list[Parameter]:
+    """Return the parameters that a command has beside its own, as its declaration asks for them."""
+    rows: list[tuple[str, Any, Any]] = []
+    if writes:
+        rows.append(_DRY_RUN)
+    if writes or reveals or reasoned:
+        rows.append(_REASON)
+    if versioned:
+        rows.append(_VERSION)
+    if confirms:
+        rows.extend(_CONFIRM)
+    if reveals:
+        rows.append(_REVEAL)
+    if shows:
+        rows.extend(_OUTPUT)
+    return [_parameter(*row) for row in rows]
+
+
+def own_parameters(function: Callable[..., Any]) -> list[Parameter]:
+    """Return the command's own parameters: all after ``ctx``."""
+    import inspect
+
+    return list(inspect.signature(function, eval_str=True).parameters.values())[1:]

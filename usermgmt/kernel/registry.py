@@ -1,0 +1,72 @@
+"""Where each domain declares what it offers the rest: tables, personal columns, tick jobs, metrics, importers.
+
+A domain's ``__init__`` imports nothing, so declarations live in ``domains/<group>/declares.py``, which imports only
+``types`` and this module; whoever needs a service named there imports it by its dotted name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from functools import cache
+
+DOMAINS = ("user",)
+"""Domains that declare something, in the order in which they may know each other: later ones know earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A kind of audited row: folding the entries with target ``kind:<uid>`` gives it back.
+
+    ``personal`` names the fields that stand as salted commitments. ``follows`` names fields that an entry leaves
+    out when they equal what they follow: another field, ``@created`` (time of the first entry), ``@changed`` (time
+    of the last) or ``@field:NAME`` (time of the last entry that changed NAME). ``rows`` is the dotted name of the
+    function that yields the rows to compare, ``names`` of the one that turns uids into names for people.
+    """
+
+    kind: str
+    personal: frozenset[str]
+    masks: dict[str, str]
+    follows: dict[str, str]
+    rows: str
+    names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What one domain offers: ``models`` and the functions are dotted names, imported when needed."""
+
+    domain: str
+    models: str = ""
+    audited: tuple[Audited, ...] = ()
+    importers: dict[str, str] = field(default_factory=dict)
+    exporters: dict[str, str] = field(default_factory=dict)
+    tick_jobs: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def declarations() -> tuple[Declaration, ...]:
+    """Return what every domain declares; imports no models and no services."""
+    return tuple(importlib.import_module(f"usermgmt.domains.{name}.declares").DECLARES for name in DOMAINS)
+
+
+@cache
+def audited(kind: str) -> Audited | None:
+    """Return the declaration of the audited row ``kind``."""
+    return next((row for one in declarations() for row in one.audited if row.kind == kind), None)
+
+
+def resolve(dotted: str) -> object:
+    """Import what the dotted name ``package.module:attribute`` names."""
+    module, _colon, attribute = dotted.partition(":")
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def load_models() -> None:
+    """Import every table of every domain: for migrations, backups and whole-store checks."""
+    importlib.import_module("usermgmt.kernel.tables")
+    for one in declarations():
+        if one.models:
+            importlib.import_module(one.models)

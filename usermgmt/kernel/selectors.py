@@ -1,0 +1,125 @@
+"""Which rows a bulk command or a list means: a predicate tree that compiles to SQL on both engines.
+
+The shared options build it; a later ``--where`` is a second front end to the same tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.sql.elements import ColumnElement
+
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains", "prefix")
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """``field`` stands in relation ``op`` to ``value``."""
+
+    field: str
+    op: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Every part holds; an empty one holds for everything."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one part holds."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: Predicate
+
+
+Predicate = Compare | And | Or | Not
+
+
+def column(target: Any) -> Callable[[str, Any], ColumnElement[bool]]:
+    """Return the compiler of comparisons with one column."""
+
+    def compare(op: str, value: Any) -> ColumnElement[bool]:
+        match op:
+            case "=":
+                return target.is_(None) if value is None else target == value
+            case "!=":
+                return target.is_not(None) if value is None else target != value
+            case "<":
+                return target < value
+            case "<=":
+                return target <= value
+            case ">":
+                return target > value
+            case ">=":
+                return target >= value
+            case "in":
+                return target.in_(value)
+            case "prefix":
+                return starts_with(target, value)
+            case "contains":
+                return contains(target, value)
+        raise ValueError(op)
+
+    return compare
+
+
+def starts_with(target: Any, prefix: str) -> ColumnElement[bool]:
+    """Compare as a range, which an index answers; LIKE without a fitting collation scans."""
+    if not prefix:
+        return sa.true()
+    # the highest code point that is no surrogate and no character: every continuation sorts before it
+    return sa.and_(target >= prefix, target < prefix + "\U0010ffff")
+
+
+def contains(target: Any, part: str) -> ColumnElement[bool]:
+    """Find ``part`` anywhere; plain position, so that ``%`` and two Chinese characters mean themselves."""
+    return _Position(target, part) > 0
+
+
+class _Position(sa.sql.functions.GenericFunction[int]):
+    """``instr`` on SQLite, ``strpos`` on PostgreSQL."""
+
+    inherit_cache = True
+    name = "instr"
+    type = sa.INTEGER()
+
+
+
+@compiles(_Position, "postgresql")
+def _strpos(element: Any, compiler: Any, **options: Any) -> str:
+    return f"strpos{compiler.process(element.clauses.self_group(), **options)}"
+
+
+def compile_predicate(
+    tree: Predicate, fields: Mapping[str, Callable[[str, Any], ColumnElement[bool]]]
+) -> ColumnElement[bool]:
+    """Return the SQL condition of ``tree``; ``fields`` says what each field name compiles to.
+
+    Raises ``KeyError`` for a field that ``fields`` does not know: front ends check names first.
+    """
+    match tree:
+        case Compare(field, op, value):
+            return fields[field](op, value)
+        case And(parts):
+            return sa.and_(sa.true(), *(compile_predicate(part, fields) for part in parts))
+        case Or(parts):
+            return sa.or_(sa.false(), *(compile_predicate(part, fields) for part in parts))
+        case Not(part):
+            return sa.not_(compile_predicate(part, fields))

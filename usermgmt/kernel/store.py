@@ -1,0 +1,236 @@
+"""The opened store: its engine, what it is, its transactions, and the check of the anchor before anything is read."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from usermgmt.kernel import sqlite
+from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
+from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
+from usermgmt.migrations import HEAD, KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the store is: its id, its lineage (1, and one more per restore), whether its clock is simulated."""
+
+    store_id: str
+    lineage: int
+    simulated: bool
+    region: str | None
+    created_at: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is: a file, or a URL; ``label`` is what may be printed of it."""
+
+    path: Path | None
+    url: Any
+    label: str
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return "sqlite" if self.path is not None else "postgresql"
+
+
+def place(location: str, cwd: Path, *, given: bool = False) -> Place:
+    """Read a store's location; ``given`` on the command line, where a password is refused.
+
+    Raises ``UsageProblem``.
+    """
+    if "://" not in location:
+        path = Path(location)
+        path = path if path.is_absolute() else cwd / path
+        return Place(path, None, str(path))
+    from usermgmt.kernel import postgres
+
+    url = postgres.parse(location)
+    if given and url.password:
+        raise UsageProblem(
+            problem=_("a password in --store is seen by every account of this host"),
+            hint=N_("use peer login, ~/.pgpass, or store.password_file"),
+        )
+    return Place(None, url, postgres.printable(url))
+
+
+class Store:
+    """One store, opened for one invocation; every transaction begins with the same checks."""
+
+    def __init__(self, at: Place, settings: Settings, home: Path) -> None:
+        """Make the engine; nothing is read yet. ``home`` holds keys and anchors of a store that is no file.
+
+        Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``Unavailable``.
+        """
+        self.place = at
+        self.settings = settings
+        self.busy_timeout: float = settings.seconds("store.busy_timeout")
+        self._meta: Meta | None = None
+        base = at.path.parent if at.path is not None else home
+        self._key_root = settings.path("store.key_dir") or base / "keys"
+        self._anchor_root = settings.path("audit.anchor_dir") or base / "anchors"
+        self.engine = self._engine()
+        self.changed = 0
+        event.listen(self.engine, "after_cursor_execute", self._count)
+
+    def _engine(self) -> Engine:
+        if self.place.path is not None:
+            sqlite.check_file(self.place.path)
+            return sqlite.engine(self.place.path, busy_timeout=self.busy_timeout)
+        from usermgmt.kernel import postgres
+
+        url = postgres.with_password(self.place.url, self.settings.path("store.password_file"))
+        return postgres.engine(url, busy_timeout=self.busy_timeout, tls=self.settings.text("store.tls"))
+
+    def _count(self, _c: Any, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:  # noqa: FBT001
+        # the net under every writing command: rows of a domain that changed without an entry are rolled back
+        verb, _space, rest = statement.lstrip().partition(" ")
+        if verb in ("INSERT", "UPDATE", "DELETE") and "audit_" not in rest[:40] and cursor.rowcount:
+            self.changed += 1
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.place.dialect
+
+    @property
+    def meta(self) -> Meta:
+        """What the store is; known from the first transaction on."""
+        if self._meta is None:
+            with self.reading():
+                pass
+        assert self._meta is not None
+        return self._meta
+
+    @property
+    def key_dir(self) -> Path:
+        """The directory with this store's keys."""
+        return self._key_root / self.meta.store_id
+
+    @property
+    def anchor_file(self) -> Path:
+        """The file, outside the store, with this store's anchors."""
+        return self._anchor_root / f"{self.meta.store_id}.jsonl"
+
+    def has_wal(self, connection: Connection) -> bool:
+        """Tell whether a writer may commit beside an open reader: always on PostgreSQL, on SQLite with WAL."""
+        return self.dialect != "sqlite" or connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a read-only transaction: one snapshot, however long the list."""
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in the writers' transaction: committed at the end, rolled back on any exception."""
+        with self._transaction(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, **options: bool) -> Iterator[Connection]:
+        with self.guarded(), self.engine.connect() as connection:
+            last = self._identify(connection)
+            connection.execution_options(lockless=False, **options)
+            with connection.begin():
+                if last is not None:
+                    self._check_anchor(connection, last)
+                yield connection
+
+    def _identify(self, connection: Connection) -> Anchor | None:
+        """Read what the store is, and then its last anchor, before the snapshot that is compared with it begins.
+
+        The order matters: the head first and then the anchor would see another writer's newer anchor as a rollback.
+        """
+        if self._meta is not None:
+            return None
+        connection.execution_options(lockless=True)
+        with connection.begin():
+            self._check_schema(connection)
+            row = connection.execute(sa.select(store_meta)).one_or_none()
+        if row is None:
+            raise NotAStore(path=self.place.label, problem=_("it does not say what it is"))
+        self._meta = Meta(row.store_id, row.lineage, row.simulated, row.region, row.created_at, HEAD)
+        from usermgmt.kernel.audit import anchor
+
+        return anchor.last(self.anchor_file)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turn the driver's errors into ours."""
+        try:
+            yield
+        except DBAPIError as error:
+            ours = self.translate(error)
+            if ours is None:
+                raise
+            raise ours from None
+        except Exception as error:
+            # a cursor used below SQLAlchemy raises the driver's own class
+            if not isinstance(error, sqlite.driver().Error):
+                raise
+            ours = sqlite.translate(error, self.busy_timeout)
+            if ours is None:
+                raise
+            raise ours from None
+
+    def translate(self, error: DBAPIError) -> Exception | None:
+        """Return our error for a driver's, or None where it is a fault of ours."""
+        if self.dialect == "sqlite":
+            if "no such table" in str(error.orig):
+                return NotAStore(path=self.place.label, problem=_("its tables are missing"))
+            return sqlite.translate(error.orig, self.busy_timeout)
+        from usermgmt.kernel import postgres
+
+        if postgres.missing_relation(error.orig):
+            return NoStore(path=self.place.label)
+        return postgres.translate(error.orig, self.busy_timeout)
+
+    def _check_schema(self, connection: Connection) -> None:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
+        if found == HEAD:
+            return
+        if found in KNOWN:
+            raise SchemaOld(found=found, needed=HEAD)
+        raise SchemaNewer(found=found or "?", needed=HEAD)
+
+    def _check_anchor(self, connection: Connection, last: Anchor) -> None:
+        # read again: a restore between the two transactions changes the lineage
+        lineage = connection.execute(sa.select(store_meta.c.lineage)).scalar_one()
+        if last.lineage < lineage:
+            return
+        if last.lineage > lineage:
+            raise rolled_back(_("a restored store of lineage {n} was here since").format(n=last.lineage))
+        head = connection.execute(sa.select(audit_head.c.seq)).scalar_one()
+        if head < last.n:
+            raise rolled_back(_("its audit ends at entry {head}, but entry {n} was anchored").format(head=head, n=last.n))
+        found = connection.execute(sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)).scalar()
+        if last.n and found != last.hash:
+            raise IntegrityBroken(problem=_("audit entry {n} is not the one that was anchored").format(n=last.n))
+
+
+def rolled_back(problem: str) -> IntegrityBroken:
+    """Return the error for a store that is older than its anchors."""
+    return IntegrityBroken(
+        problem=_("the store is older than its anchor: {problem}").format(problem=problem),
+        hint=N_("put the current file back, or take this one on purpose: usermgmt store restore FILE"),
+    )

@@ -1,0 +1,64 @@
+"""Tables for people: columns as wide as the first rows need, the rest streamed in the same widths."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_MEASURED = 500
+_GAP = "  "
+_NARROWEST = 8
+
+
+def lines(
+    labels: Sequence[str] | None, rows: Iterable[Sequence[str]], *, width: int = 0, bold: bool = False
+) -> Iterator[str]:
+    """Yield the lines of a table; ``width`` 0 means that nothing is shortened. Cells are neutralised already."""
+    from rich.cells import cell_len
+
+    stream = iter(rows)
+    first = list(islice(stream, _MEASURED))
+    measured = [*([labels] if labels else []), *first]
+    widths = [max(map(cell_len, column)) for column in zip(*measured, strict=True)] if measured else []
+    widths = _fit(widths, width)
+    if labels:
+        head = _row(labels, widths)
+        yield f"\x1b[1m{head}\x1b[0m" if bold else head
+    for row in chain(first, stream):
+        yield _row(row, widths)
+
+
+def _fit(widths: list[int], width: int) -> list[int]:
+    """Shorten the widest columns until the table fits; the last one may run over."""
+    if not width:
+        return widths
+    widths = list(widths)
+    while widths and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    shown = []
+    for text, size in zip(cells, widths, strict=True):
+        used = cell_len(text)
+        shown.append(text + " " * (size - used) if used <= size else set_cell_size(text, size - 1) + "…")
+    return _GAP.join(shown).rstrip()
+
+
+def pairs(rows: Sequence[tuple[str, str]], *, bold: bool = False) -> Iterator[str]:
+    """Yield one line per label and value."""
+    from rich.cells import cell_len
+
+    size = max((cell_len(label) for label, _value in rows), default=0)
+    for label, value in rows:
+        padded = label + " " * (size - cell_len(label))
+        yield (f"\x1b[1m{padded}\x1b[0m" if bold else padded) + _GAP + value

@@ -1,0 +1,143 @@
+"""The entry: one call of the program in, one exit code out; an error becomes an exit code here, once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from usermgmt.kernel import i18n
+from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, UsermgmtError
+from usermgmt.kernel.invocation import Invocation
+from usermgmt.kernel.report import report
+from usermgmt.kernel.streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from usermgmt.kernel.clock import Clock, Random
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    streams: Streams,
+    clock: Clock | None = None,
+    random: Random | None = None,
+) -> int:
+    """Run one command line and return its exit code; touches nothing global but the language of this context."""
+    i18n.use(i18n.choose(argv, env))
+    call = Invocation(env, cwd, streams)
+    if clock is not None:
+        call.clock = clock
+    if random is not None:
+        call.random = random
+    try:
+        code = _parse_and_run(argv, call)
+        streams.stdout.flush()
+    except UsermgmtError as error:
+        report(streams, error, json=json_asked(argv))
+        return int(error.exit)
+    except KeyboardInterrupt:
+        report(streams, Interrupted(), json=json_asked(argv))
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # the reader has gone (`| head`): nothing is wrong, and nobody listens
+        return int(Exit.BROKEN_PIPE)
+    except OSError as error:
+        return _system_failure(error, streams, argv)
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        return _unexpected(error, streams, argv)
+    return code
+
+
+def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
+    import typer
+
+    from usermgmt.kernel import tree, usage
+
+    try:
+        with tree.root().make_context("usermgmt", list(argv), obj=call) as context:
+            tree.root().invoke(context)
+    except usage.NoArgsIsHelp as error:
+        call.streams.err(error.ctx.get_help() + "\n")
+        return int(Exit.USAGE)
+    except usage.UsageError as error:
+        raise usage.translated(error) from None
+    except typer.Exit as done:
+        return done.exit_code
+    return int(call.exit)
+
+
+def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
+    if error.errno in _FULL:
+        full = DiskFull(problem=error.strerror or str(error))
+        report(streams, full, json=json_asked(argv))
+        return int(full.exit)
+    return _unexpected(error, streams, argv)
+
+
+def _unexpected(error: Exception, streams: Streams, argv: Sequence[str]) -> int:
+    # only the class: the text of an unforeseen exception may quote a secret or a stored value
+    failure = UsermgmtError(problem=type(error).__name__, hint=i18n.N_("repeat the command with --debug for the details"))
+    report(streams, failure, json=json_asked(argv))
+    return int(Exit.ERROR)
+
+
+def json_asked(argv: Sequence[str]) -> bool:
+    """Tell whether errors are wanted as JSON; read from argv, since usage errors come before any parsing."""
+    words = list(argv)
+    if "--" in words:
+        words = words[: words.index("--")]
+    if "--json" in words or {"--output=json", "--output=ndjson", "-ojson", "-ondjson"} & set(words):
+        return True
+    pairs = zip(words, words[1:], strict=False)
+    return any(name in ("-o", "--output") and value in ("json", "ndjson") for name, value in pairs)
+
+
+def console() -> NoReturn:
+    """Run this process's command line: private files, no core dumps, signals as exit codes."""
+    import gc
+
+    # collecting what start-up allocates costs a tenth of a short command
+    gc.disable()
+    _harden()
+    if os.environ.get("_USERMGMT_COMPLETE"):
+        from usermgmt.kernel.completion import complete
+
+        code = complete(os.environ)
+    else:
+        code = run(sys.argv[1:], os.environ, Path.cwd(), Streams.of_process())
+    _leave(code)
+
+
+def _harden() -> None:
+    import resource
+    import signal
+
+    os.umask(0o077)
+    # a core file would hold secrets
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def terminate(_number: int, _frame: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _leave(code: int) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # the interpreter would try once more at its end, and print what went wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
