@@ -18,7 +18,10 @@ from usermgmt.kernel.errors import Exit
 CORPUS = os.environ.get("USERMGMT_CORPUS", "")
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
-GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂文辉力永健世广志义兴良海山仁波宁贵福生龙元全国胜学祥才发武新利清飞彬富顺信子"
+GIVEN = (
+    "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂文辉力永健世"
+    "广志义兴良海山仁波宁贵福生龙元全国胜学祥才发武新利清飞彬富顺信子"
+)
 
 
 class Pipe(io.RawIOBase):
@@ -109,7 +112,22 @@ def test_an_encoding_can_be_forced(name, known):
 
 
 @pytest.mark.parametrize(
-    "name", ["klingon", "", "rot13", "hex", "utf-16", "utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "cp037", "hz", "a\0b"]
+    "name",
+    [
+        "klingon",
+        "",
+        "rot13",
+        "hex",
+        "utf-16",
+        "utf-7",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "idna",
+        "punycode",
+        "cp037",
+        "hz",
+        "a\0b",
+    ],
 )
 def test_what_is_no_encoding_of_tables_is_a_usage_error(name):
     with pytest.raises(errors.UnknownEncoding) as caught:
@@ -168,7 +186,11 @@ def test_a_pipe_in_a_known_encoding_is_read_as_it_comes():
 def test_a_pipe_beyond_the_limit_is_refused():
     for encoding in (None, "utf-8"):
         with pytest.raises(errors.FileTooLarge):
-            list(open_table(io.BufferedReader(Pipe(*[b"a\n"] * 100)), name="-", encoding=encoding, limits=Limits(file=150)))
+            list(
+                open_table(
+                    io.BufferedReader(Pipe(*[b"a\n"] * 100)), name="-", encoding=encoding, limits=Limits(file=150)
+                )
+            )
 
 
 def test_reading_begins_where_the_stream_stands():

@@ -241,7 +241,9 @@ def test_an_edited_part_is_named(n, seq, column):
     assert check(log, head=log.head)[1] == [Finding(seq, Kind.COMMIT, verifier.COMMIT, {"part": 0})]
 
 
-@pytest.mark.parametrize("forge", [str.upper, lambda salt: salt[:2] + " " + salt[2:], lambda salt: salt[:-2], lambda _salt: None])
+@pytest.mark.parametrize(
+    "forge", [str.upper, lambda salt: salt[:2] + " " + salt[2:], lambda salt: salt[:-2], lambda _salt: None]
+)
 def test_a_salt_is_exact_to_the_letter(forge):
     log = Log(9)
     log.edit_part(5, 3, forge(log.parts[4][3]))

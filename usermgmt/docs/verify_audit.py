@@ -206,6 +206,7 @@ class Check:
         self.tree.add(stored)
         if not self.prevs or any(entry_hash(entry, prev) == entry["hash"] for prev in self.prevs):
             self.prevs = [stored]
+            self.erase(entry)
             self.parts(entry)
         else:
             self.problem(
@@ -227,6 +228,11 @@ class Check:
         known = not self.prevs or claim["hash"] in [prev.hex() for prev in self.prevs]
         return known and (not self.whole or bool(claim["root"] == self.tree.root()))
 
+    def erase(self, entry: Object) -> None:
+        if entry["action"] == "privacy.erased" and entry["outcome"] == "ok":
+            for subject in [entry["target"], *body_list(entry, "subjects")]:
+                self.erased += len(self.lost.pop(subject, []))
+
     def parts(self, entry: Object) -> None:
         seq, stated = entry["seq"], entry["commits"].split(",") if entry["commits"] else []
         missing = set(range(len(stated)))
@@ -241,9 +247,6 @@ class Check:
         for number in missing:
             subject = subjects[number] if number < len(subjects) else entry["target"]
             self.lost.setdefault(subject, []).append((seq, number))
-        if entry["action"] == "privacy.erased" and entry["outcome"] == "ok":
-            for subject in [entry["target"], *body_list(entry, "subjects")]:
-                self.erased += len(self.lost.pop(subject, []))
 
     def finish(self) -> None:
         for name, claim in self.claims:

@@ -30,13 +30,13 @@ metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-STRICT = {"sqlite_strict": True}
+STRICT: dict[str, Any] = {"sqlite_strict": True}
 """Table option of every table: SQLite then refuses values of the wrong type, as PostgreSQL does."""
 
-KEYED = {"sqlite_strict": True, "sqlite_with_rowid": False}
+KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 """For tables found by their own key only: SQLite then keeps one tree and not two."""
 
-SERIAL = {"sqlite_strict": True, "sqlite_autoincrement": True}
+SERIAL: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 """For tables with their own ``id``: plain rowids are reused after a removal, AUTOINCREMENT ones are not."""
 
 
@@ -67,7 +67,9 @@ class UtcDateTime(sa.types.TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Return the canonical text from either engine."""
-        return to_text(value) if dialect.name == "postgresql" and value is not None else value
+        if value is None:
+            return None
+        return to_text(value) if dialect.name == "postgresql" else str(value)
 
 
 class DateText(sa.types.TypeDecorator[str]):
@@ -86,7 +88,9 @@ class DateText(sa.types.TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Return the text from either engine."""
-        return value.isoformat() if dialect.name == "postgresql" and value is not None else value
+        if value is None:
+            return None
+        return value.isoformat() if dialect.name == "postgresql" else str(value)
 
 
 class Bool(sa.types.TypeDecorator[bool]):

@@ -6,7 +6,7 @@ A command declares what it needs; its body is the part that is its own.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +14,7 @@ import typer
 from usermgmt.kernel import invocation
 from usermgmt.kernel.context import AskFirst
 from usermgmt.kernel.errors import Exit, UsermgmtError
-from usermgmt.kernel.options import global_parameters, own_parameters, shared_parameters
+from usermgmt.kernel.options import bundled, global_parameters, own_parameters, paths, shared_parameters
 from usermgmt.kernel.results import View
 from usermgmt.kernel.tree import Command
 
@@ -35,7 +35,7 @@ class Spec:
 
     ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
     writes files and no rows. ``opens``: opens the store. ``shows``: the view of its result. ``paths``: parameters
-    that name files.
+    that name files, found by their metavar.
     """
 
     may: P | None = None
@@ -62,16 +62,22 @@ def command(app: typer.Typer, name: str = "", **declared: Any) -> Callable[[Call
 
     The function takes the ``Context`` and its own parameters, and returns a result of ``kernel.results``.
     """
-    spec = Spec(**declared)
+    declaration = Spec(**declared)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        mine, bundles = own_parameters(function)
+        spec = replace(declaration, paths=paths(mine))
+
         def run(context: typer.Context, **given: Any) -> None:
-            context.obj.exit = execute(context.obj, spec, function, given, context.command_path)
+            context.obj.exit = execute(context.obj, spec, body, given, context.command_path)
+
+        def body(ctx: Context, given: dict[str, Any]) -> Any:
+            return function(ctx, **bundled(given, bundles))
 
         own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         parameters = [
             own,
-            *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own_parameters(function)),
+            *mine,
             *shared_parameters(
                 shows=spec.shows is not None and not spec.raw,
                 writes=spec.rehearses,
@@ -92,7 +98,7 @@ def command(app: typer.Typer, name: str = "", **declared: Any) -> Callable[[Call
     return decorate
 
 
-def execute(call: Invocation, spec: Spec, function: Callable[..., Any], given: dict[str, Any], path: str) -> Exit:
+def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[str, Any], path: str) -> Exit:
     """Run one command for one invocation; returns its exit code.
 
     Raises every error of the command; ``main`` turns them into exit codes.
@@ -100,7 +106,7 @@ def execute(call: Invocation, spec: Spec, function: Callable[..., Any], given: d
     ctx = invocation.context(call, spec, given, path.partition(" ")[2])
 
     def body() -> Any:
-        return function(ctx, **given)
+        return run(ctx, given)
 
     if not spec.opens:
         return _show(ctx, spec, body())

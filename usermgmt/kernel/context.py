@@ -51,7 +51,7 @@ class Output:
     color: str = "auto"
 
 
-class AskFirst(Exception):  # noqa: N818 - a signal between service and decorator, not an error
+class AskFirst(Exception):
     """The service wants ``question`` answered; asked outside the transaction, so that no lock waits for a person."""
 
     def __init__(self, question: str, count: int) -> None:

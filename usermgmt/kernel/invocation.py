@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from usermgmt.kernel import actor, settings
 from usermgmt.kernel.clock import Clock, Random
 from usermgmt.kernel.context import Consent, Context, Output
-from usermgmt.kernel.errors import Exit, NeedsConfirmation, UsageProblem
+from usermgmt.kernel.errors import Denied, Exit, NeedsConfirmation, UsageProblem
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import GLOBALS
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import AskFirst
     from usermgmt.kernel.store import Place
     from usermgmt.kernel.streams import Streams
+
+
+class PathRefused(Denied):
+    """{name}: a call through sudo takes and gives data through its standard streams only."""
+
+    code = "sudo.path"
+    hint = N_("use < FILE or > FILE, and the store that the configuration names")
 
 
 @dataclass
@@ -50,13 +57,17 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     Raises ``UsageProblem``, ``BadConfiguration``.
     """
     call.globals.append({name: given.pop(name) for name in [f"global_{row[0]}" for row in GLOBALS]})
+    who = actor.resolve(call.env)
+    if who.via == "sudo":
+        call.env = settings.narrowed(call.env)
+        _refuse_paths(call, spec, given, who)
     loaded = load_settings(call)
     may_ask = call.streams.stdin_tty and call.streams.stderr_tty and not call.option("no_input")
     ctx = Context(
         settings=loaded,
         clock=call.clock,
         random=call.random,
-        actor=actor.resolve(call.env),
+        actor=who,
         streams=call.streams,
         env=call.env,
         cwd=call.cwd,
@@ -75,6 +86,17 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     if call.option("now") and not spec.opens:
         raise not_simulated()
     return ctx
+
+
+def _refuse_paths(call: Invocation, spec: Spec, given: dict[str, Any], who: actor.Actor) -> None:
+    """Refuse what would let the caller choose files that the store's account reads or writes.
+
+    Raises ``PathRefused``.
+    """
+    named = [f"--{name}" for name in ("store", "config") if call.option(name)]
+    named += [name for name in spec.paths if given.get(name) not in (None, "", "-")]
+    if named:
+        raise PathRefused(name=named[0], actor=who.name)
 
 
 def load_settings(call: Invocation) -> settings.Settings:

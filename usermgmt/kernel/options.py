@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument, Option
+from typer import Option
 
 from usermgmt.kernel.i18n import N_
 
@@ -58,23 +59,6 @@ Limit = Annotated[
 ]
 Since = Annotated[str, _option("--since", help=N_("From this time on (a duration counts back)."), metavar="TIME")]
 Until = Annotated[str, _option("--until", help=N_("Before this time."), metavar="TIME")]
-
-
-class InFile(str):
-    """A path that is read; refused in a sudo'd operator's call, which takes data through standard input."""
-
-    __slots__ = ()
-
-
-class OutFile(str):
-    """A path that is written; refused in a sudo'd operator's call, which gives data through standard output."""
-
-    __slots__ = ()
-
-
-def in_file(help: str) -> Any:  # noqa: A002 - Typer's word
-    """Return the declaration of a FILE argument that is read; ``-`` is standard input."""
-    return Argument(help=help, metavar="FILE", show_default=False)
 
 
 _FORMAT = Annotated[
@@ -172,8 +156,37 @@ def shared_parameters(
     return [_parameter(*row) for row in rows]
 
 
-def own_parameters(function: Callable[..., Any]) -> list[Parameter]:
-    """Return the command's own parameters: all after ``ctx``."""
+def own_parameters(function: Callable[..., Any]) -> tuple[list[Parameter], dict[str, type[Any]]]:
+    """Return the command's own parameters, all after ``ctx``, and its bundles.
+
+    A parameter annotated with a dataclass is a bundle: its fields become parameters of their own, and the command gets
+    one object. So options that several commands share are declared once.
+    """
     import inspect
 
-    return list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    own: list[Parameter] = []
+    bundles: dict[str, type[Any]] = {}
+    for one in list(inspect.signature(function, eval_str=True).parameters.values())[1:]:
+        if isinstance(one.annotation, type) and is_dataclass(one.annotation):
+            bundles[one.name] = one.annotation
+            fields_of = inspect.signature(one.annotation, eval_str=True).parameters.values()
+            own.extend(field.replace(kind=Parameter.KEYWORD_ONLY) for field in fields_of)
+        else:
+            own.append(one.replace(kind=Parameter.KEYWORD_ONLY))
+    return own, bundles
+
+
+def paths(parameters: list[Parameter]) -> tuple[str, ...]:
+    """Return the names of those parameters that name files."""
+    return tuple(
+        one.name
+        for one in parameters
+        if any(getattr(extra, "metavar", None) == "FILE" for extra in getattr(one.annotation, "__metadata__", ()))
+    )
+
+
+def bundled(given: dict[str, Any], bundles: dict[str, type[Any]]) -> dict[str, Any]:
+    """Put the values of bundles together again."""
+    for name, bundle in bundles.items():
+        given[name] = bundle(**{field.name: given.pop(field.name) for field in fields(bundle)})
+    return given

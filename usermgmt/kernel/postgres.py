@@ -44,7 +44,7 @@ class UnverifiedTls(Unavailable):
     """The connection to {host} is not protected by verified TLS."""
 
     code = "store.tls"
-    hint = N_("add ?sslmode=verify-full to the URL, or allow it with store.tls = \"insecure-allowed\"")
+    hint = N_('add ?sslmode=verify-full to the URL, or allow it with store.tls = "insecure-allowed"')
 
 
 def parse(url: str) -> URL:

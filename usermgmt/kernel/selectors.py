@@ -5,6 +5,7 @@ The shared options build it; a later ``--where`` is a second front end to the sa
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.elements import ColumnElement
 
-OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains", "prefix")
-
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """``field`` stands in relation ``op`` to ``value``."""
+    """``field`` stands in relation ``op`` (a key of ``_COMPARISONS``) to ``value``."""
 
     field: str
     op: str
@@ -56,26 +55,8 @@ def column(target: Any) -> Callable[[str, Any], ColumnElement[bool]]:
     """Return the compiler of comparisons with one column."""
 
     def compare(op: str, value: Any) -> ColumnElement[bool]:
-        match op:
-            case "=":
-                return target.is_(None) if value is None else target == value
-            case "!=":
-                return target.is_not(None) if value is None else target != value
-            case "<":
-                return target < value
-            case "<=":
-                return target <= value
-            case ">":
-                return target > value
-            case ">=":
-                return target >= value
-            case "in":
-                return target.in_(value)
-            case "prefix":
-                return starts_with(target, value)
-            case "contains":
-                return contains(target, value)
-        raise ValueError(op)
+        made: ColumnElement[bool] = _COMPARISONS[op](target, value)
+        return made
 
     return compare
 
@@ -105,6 +86,19 @@ class _Position(sa.sql.functions.GenericFunction[int]):
 @compiles(_Position, "postgresql")
 def _strpos(element: Any, compiler: Any, **options: Any) -> str:
     return f"strpos{compiler.process(element.clauses.self_group(), **options)}"
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": lambda target, value: target.is_(None) if value is None else target == value,
+    "!=": lambda target, value: target.is_not(None) if value is None else target != value,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda target, value: target.in_(value),
+    "prefix": starts_with,
+    "contains": contains,
+}
 
 
 def compile_predicate(

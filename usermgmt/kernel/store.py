@@ -100,7 +100,7 @@ class Store:
         url = postgres.with_password(self.place.url, self.settings.path("store.password_file"))
         return postgres.engine(url, busy_timeout=self.busy_timeout, tls=self.settings.text("store.tls"))
 
-    def _count(self, _c: Any, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:  # noqa: FBT001
+    def _count(self, _c: Any, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
         # the net under every writing command: rows of a domain that changed without an entry are rolled back
         verb, _space, rest = statement.lstrip().partition(" ")
         if verb in ("INSERT", "UPDATE", "DELETE") and "audit_" not in rest[:40] and cursor.rowcount:

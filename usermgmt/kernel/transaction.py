@@ -22,7 +22,7 @@ class Unrecorded(UsermgmtError):
     code = "audit.unrecorded"
 
 
-class _Rehearsed(Exception):  # noqa: N818 - ends the transaction, is no error
+class _Rehearsed(Exception):
     pass
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.command import Spec
 
-_PANEL_ORDER = ("", WRITE_PANEL, OUTPUT_PANEL, GLOBAL_PANEL)
+_LAST_PANELS = (WRITE_PANEL, OUTPUT_PANEL, GLOBAL_PANEL)
 
 
 def group(name: str) -> typer.Typer:
@@ -74,9 +74,9 @@ class _Help:
                 arguments.append(record)
         if arguments:
             _section(formatter, _("Arguments"), arguments)
-        for panel in _PANEL_ORDER:
-            if panel in panels:
-                _section(formatter, _(panel) or _("Options"), panels[panel])
+        own = [panel for panel in panels if panel not in _LAST_PANELS]
+        for panel in (*own, *(panel for panel in _LAST_PANELS if panel in panels)):
+            _section(formatter, _(panel) or _("Options"), panels[panel])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         pass
@@ -109,7 +109,7 @@ def _translated(extras: str) -> str:
     return f"[{'; '.join(parts)}]"
 
 
-def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:  # noqa: FBT001 - Click's signature
+def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         ctx.obj.streams.out(ctx.get_help() + "\n")
         ctx.exit()
@@ -207,7 +207,7 @@ def _version_option() -> Any:
     ]
 
 
-def _show_version(ctx: typer.Context, value: bool) -> None:  # noqa: FBT001 - Typer's signature
+def _show_version(ctx: typer.Context, value: bool) -> None:
     from usermgmt import __version__
 
     if value:

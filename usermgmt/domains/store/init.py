@@ -34,6 +34,7 @@ def init(
     usermgmt init
     usermgmt init --region CN
     usermgmt --store postgresql+psycopg:///usermgmt init
+
     """
     from usermgmt.domains.store import create
     from usermgmt.kernel.invocation import data_home, store_place

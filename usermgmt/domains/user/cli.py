@@ -27,25 +27,8 @@ app = tree.group("user")
 def add(
     ctx: Context,
     username: o.NewName,
-    email: o.Email = None,
-    phone: o.Phone = None,
-    display_name: o.DisplayName = None,
-    full_name: o.FullName = None,
-    gender: o.GenderOption = None,
-    birth_date: o.BirthDate = None,
-    occupation: o.Occupation = None,
-    locale: o.Locale = None,
-    time_zone: o.TimeZone = None,
-    kind: o.KindOption = None,
-    valid_from: o.ValidFrom = None,
-    valid_until: o.ValidUntil = None,
-    email_verified_at: o.EmailVerified = None,
-    phone_verified_at: o.PhoneVerified = None,
-    managed_by: o.ManagedBy = None,
-    add_tag: o.AddTag = None,
-    external_id: o.AddExternalId = None,
-    add_external_id: o.MoreExternalId = None,
-    add_address: o.AddAddress = None,
+    profile: o.Profile,
+    lists: o.AddedLists,
     allow_confusable: o.AllowConfusable = False,
     if_exists: Annotated[
         IfExists, Option("--if-exists", help=N_("What to do about a user of this name: fail, skip or update."))
@@ -60,32 +43,15 @@ def add(
     """
     from usermgmt.domains.user import service
 
-    return service.add(ctx, username, service.request(locals()), if_exists)
+    return service.add(ctx, username, o.request(profile, lists, allow_confusable=allow_confusable), if_exists)
 
 
 @command(app, may=P.USER_CREATE, writes=True, shows=USER)
 def ensure(
     ctx: Context,
     username: o.NewName,
-    email: o.Email = None,
-    phone: o.Phone = None,
-    display_name: o.DisplayName = None,
-    full_name: o.FullName = None,
-    gender: o.GenderOption = None,
-    birth_date: o.BirthDate = None,
-    occupation: o.Occupation = None,
-    locale: o.Locale = None,
-    time_zone: o.TimeZone = None,
-    kind: o.KindOption = None,
-    valid_from: o.ValidFrom = None,
-    valid_until: o.ValidUntil = None,
-    email_verified_at: o.EmailVerified = None,
-    phone_verified_at: o.PhoneVerified = None,
-    managed_by: o.ManagedBy = None,
-    add_tag: o.AddTag = None,
-    external_id: o.AddExternalId = None,
-    add_external_id: o.MoreExternalId = None,
-    add_address: o.AddAddress = None,
+    profile: o.Profile,
+    lists: o.AddedLists,
     allow_confusable: o.AllowConfusable = False,
 ) -> Change:
     """Make sure that a user is there with these fields; a second run changes nothing.
@@ -95,7 +61,7 @@ def ensure(
     """
     from usermgmt.domains.user import service
 
-    return service.ensure(ctx, username, service.request(locals()))
+    return service.ensure(ctx, username, o.request(profile, lists, allow_confusable=allow_confusable))
 
 
 @command(app, may=P.USER_READ, shows=USER_SHOWN, reveals=True)
@@ -132,10 +98,7 @@ def exists(ctx: Context, user: o.User) -> Record | None:
 @command(app, "list", may=P.USER_READ, shows=USER, reveals=True)
 def list_(
     ctx: Context,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
+    filters: o.Filters,
     sort: Annotated[
         str, Option("--sort", help=N_("Order by id, username, created_at, status or valid_until; -FIELD descending."))
     ] = "id",
@@ -148,54 +111,14 @@ def list_(
     usermgmt user list --search 张 --fields username,phone -o csv
     usermgmt user list --json --jq length
     """
-    from usermgmt.domains.user import queries
-    from usermgmt.domains.user.targets import Selection
-    from usermgmt.kernel.usage import BadValue
+    from usermgmt.domains.user import queries, targets
 
-    if sort.lstrip("-") not in queries.SORTS:
-        choices = ", ".join(queries.SORTS)
-        raise BadValue(
-            name="--sort", problem=_("it must be one of {choices}").format(choices=choices), path="usermgmt user list"
-        )
-    selection = Selection((), status or (), tag or (), search, created_after)
-    return queries.listing(ctx, selection.predicate(ctx), sort=sort, limit=limit)
+    return queries.listing(ctx, targets.predicate(ctx, filters), sort=queries.checked_sort(sort), limit=limit)
 
 
 @command(app, "set", may=P.USER_UPDATE, writes=True, versioned=True, confirms=True, shows=USER)
 def set_(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-    email: o.Email = None,
-    phone: o.Phone = None,
-    display_name: o.DisplayName = None,
-    full_name: o.FullName = None,
-    gender: o.GenderOption = None,
-    birth_date: o.BirthDate = None,
-    occupation: o.Occupation = None,
-    locale: o.Locale = None,
-    time_zone: o.TimeZone = None,
-    kind: o.KindOption = None,
-    valid_from: o.ValidFrom = None,
-    valid_until: o.ValidUntil = None,
-    email_verified_at: o.EmailVerified = None,
-    phone_verified_at: o.PhoneVerified = None,
-    managed_by: o.ManagedBy = None,
-    add_tag: o.AddTag = None,
-    remove_tag: o.RemoveTag = None,
-    set_tag: o.SetTag = None,
-    external_id: o.AddExternalId = None,
-    add_external_id: o.MoreExternalId = None,
-    remove_external_id: o.RemoveExternalId = None,
-    set_external_id: o.SetExternalId = None,
-    add_address: o.AddAddress = None,
-    remove_address: o.RemoveAddress = None,
-    set_address: o.SetAddress = None,
-    requested_by: o.RequestedBy = "",
+    ctx: Context, whom: o.Whom, profile: o.Profile, lists: o.ChangedLists, requested_by: o.RequestedBy = ""
 ) -> Change | Batch:
     """Change fields of users: an option left out leaves its field alone, an empty text clears it.
 
@@ -206,11 +129,8 @@ def set_(
     """
     from usermgmt.domains.user import service, targets
 
-    request = service.request(locals())
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.update(ctx, user, request), question=_("Change {count} users?")
-    )
+    request = o.request(profile, lists, requested_by=requested_by)
+    return targets.each(ctx, whom, lambda user: service.update(ctx, user, request), question=_("Change {count} users?"))
 
 
 @command(app, may=P.USER_RENAME, writes=True, versioned=True, shows=USER)
@@ -231,15 +151,7 @@ def rename(
 
 
 @command(app, may=P.USER_SUSPEND, writes=True, versioned=True, confirms=True, shows=USER)
-def suspend(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-) -> Change | Batch:
+def suspend(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Suspend users: an operator's stop, until they are activated again.
 
     Examples:
@@ -248,22 +160,12 @@ def suspend(
     """
     from usermgmt.domains.user import service, targets
 
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.move(ctx, user, E.USER_SUSPEND), question=_("Suspend {count} users?")
-    )
+    question = _("Suspend {count} users?")
+    return targets.each(ctx, whom, lambda user: service.move(ctx, user, E.USER_SUSPEND), question=question)
 
 
 @command(app, may=P.USER_ACTIVATE, writes=True, versioned=True, confirms=True, shows=USER)
-def activate(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-) -> Change | Batch:
+def activate(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Activate users who are pending or suspended.
 
     Examples:
@@ -271,22 +173,12 @@ def activate(
     """
     from usermgmt.domains.user import service, targets
 
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.move(ctx, user, E.USER_ACTIVATE), question=_("Activate {count} users?")
-    )
+    question = _("Activate {count} users?")
+    return targets.each(ctx, whom, lambda user: service.move(ctx, user, E.USER_ACTIVATE), question=question)
 
 
 @command(app, may=P.USER_CLOSE, writes=True, versioned=True, confirms=True, shows=USER)
-def close(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-) -> Change | Batch:
+def close(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Close accounts of users who leave; the records are kept.
 
     Examples:
@@ -294,22 +186,12 @@ def close(
     """
     from usermgmt.domains.user import service, targets
 
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.move(ctx, user, E.USER_CLOSE), question=_("Close {count} accounts?"), grave=True
-    )
+    question = _("Close {count} accounts?")
+    return targets.each(ctx, whom, lambda user: service.move(ctx, user, E.USER_CLOSE), question=question, grave=True)
 
 
 @command(app, may=P.USER_ACTIVATE, writes=True, versioned=True, confirms=True, shows=USER)
-def reopen(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-) -> Change | Batch:
+def reopen(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Reopen closed accounts.
 
     Examples:
@@ -317,22 +199,12 @@ def reopen(
     """
     from usermgmt.domains.user import service, targets
 
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.move(ctx, user, E.USER_REOPEN), question=_("Reopen {count} accounts?")
-    )
+    question = _("Reopen {count} accounts?")
+    return targets.each(ctx, whom, lambda user: service.move(ctx, user, E.USER_REOPEN), question=question)
 
 
 @command(app, may=P.USER_REMOVE, writes=True, confirms=True, shows=USER)
-def remove(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-) -> Change | Batch:
+def remove(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Remove users who have no history that must be kept; close is for the others.
 
     Examples:
@@ -340,23 +212,12 @@ def remove(
     """
     from usermgmt.domains.user import service, targets
 
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(ctx, chosen, lambda user: service.remove(ctx, user), question=_("Remove {count} users?"), grave=True)
+    question = _("Remove {count} users?")
+    return targets.each(ctx, whom, lambda user: service.remove(ctx, user), question=question, grave=True)
 
 
 @command(app, may=P.USER_UPDATE, writes=True, versioned=True, confirms=True, shows=USER)
-def tag(
-    ctx: Context,
-    users: o.Users = None,
-    status: o.ByStatus = None,
-    tag: o.ByTag = None,
-    search: o.BySearch = "",
-    created_after: o.CreatedAfter = "",
-    from_file: o.FromFile = "",
-    add_tag: o.AddTag = None,
-    remove_tag: o.RemoveTag = None,
-    set_tag: o.SetTag = None,
-) -> Change | Batch:
+def tag(ctx: Context, whom: o.Whom, tags: o.Tags) -> Change | Batch:
     """Change the tags of users.
 
     Examples:
@@ -365,11 +226,9 @@ def tag(
     """
     from usermgmt.domains.user import service, targets
 
-    lists = service.Lists(add_tags=add_tag or (), remove_tags=remove_tag or (), set_tags=set_tag)
-    chosen = targets.Selection(users or (), status or (), tag or (), search, created_after, from_file)
-    return targets.each(
-        ctx, chosen, lambda user: service.retag(ctx, user, lists), question=_("Change the tags of {count} users?")
-    )
+    lists = o.lists(tags)
+    question = _("Change the tags of {count} users?")
+    return targets.each(ctx, whom, lambda user: service.retag(ctx, user, lists), question=question)
 
 
 @command(app, may=P.USER_UPDATE, writes=True, shows=USER)
@@ -391,9 +250,7 @@ def note(
 
 
 @command(app, may=P.AUDIT_READ, shows=ENTRY, reveals=True)
-def history(
-    ctx: Context, user: o.User, since: Since = "", until: Until = "", limit: Limit = None
-) -> Listing:
+def history(ctx: Context, user: o.User, since: Since = "", until: Until = "", limit: Limit = None) -> Listing:
     """Show what happened to a user: every entry of the audit, oldest first.
 
     Examples:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from usermgmt.domains.user.types import Gender, Kind, Status
 from usermgmt.domains.user.complete import tags, usernames
+from usermgmt.domains.user.types import Gender, Kind, Status
 from usermgmt.kernel import complete
 from usermgmt.kernel.i18n import N_
+
+if TYPE_CHECKING:
+    from usermgmt.domains.user.requests import Lists, Request
 
 _PROFILE = N_("Profile")
 _SELECT = N_("Whom")
@@ -24,66 +28,102 @@ User = Annotated[
         show_default=False,
     ),
 ]
-Users = Annotated[
-    list[str] | None,
-    Argument(
-        help=N_("Users, as names or id:42, uid:..., email:..., phone:..., ext:SYSTEM/ID; - reads one per line."),
-        metavar="[USER]...",
-        autocompletion=usernames,
-        show_default=False,
-    ),
-]
-
-
 def _field(flag: str, help: str, metavar: str = "TEXT", **more: object) -> object:  # noqa: A002 - Typer's word
     return Option(flag, help=help, metavar=metavar, rich_help_panel=_PROFILE, show_default=False, **more)  # type: ignore[arg-type]
 
 
-Email = Annotated[str | None, _field("--email", N_("Email address."), "A@B")]
-Phone = Annotated[str | None, _field("--phone", N_("Phone number, kept as +COUNTRY..."), "NUMBER")]
-DisplayName = Annotated[str | None, _field("--display-name", N_("Name as shown to others."))]
-FullName = Annotated[str | None, _field("--full-name", N_("Full name."))]
-GenderOption = Annotated[
-    str | None,
-    _field("--gender", N_("female, male or other."), "GENDER", autocompletion=complete.choices(Gender)),
-]
-BirthDate = Annotated[str | None, _field("--birth-date", N_("Date of birth."), "YYYY-MM-DD")]
-Occupation = Annotated[str | None, _field("--occupation", N_("Occupation."))]
-Locale = Annotated[str | None, _field("--locale", N_("Language tag, as zh-CN."), "TAG")]
-TimeZone = Annotated[str | None, _field("--time-zone", N_("Time zone, as Asia/Shanghai."), "ZONE")]
-KindOption = Annotated[
-    str | None, _field("--kind", N_("person or service."), "KIND", autocompletion=complete.choices(Kind))
-]
-ValidFrom = Annotated[str | None, _field("--valid-from", N_("From when the account counts."), "TIME")]
-ValidUntil = Annotated[str | None, _field("--valid-until", N_("Until when the account counts."), "TIME")]
-EmailVerified = Annotated[str | None, _field("--email-verified-at", N_("When the email was verified."), "TIME")]
-PhoneVerified = Annotated[str | None, _field("--phone-verified-at", N_("When the phone was verified."), "TIME")]
-ManagedBy = Annotated[str | None, _field("--managed-by", N_("The specification that owns the record."), "NAME")]
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Fields of a user as the command line gives them; None: not given, empty: to be cleared."""
+
+    email: Annotated[str | None, _field("--email", N_("Email address."), "A@B")] = None
+    phone: Annotated[str | None, _field("--phone", N_("Phone number, kept as +COUNTRY..."), "NUMBER")] = None
+    display_name: Annotated[str | None, _field("--display-name", N_("Name as shown to others."))] = None
+    full_name: Annotated[str | None, _field("--full-name", N_("Full name."))] = None
+    gender: Annotated[
+        str | None,
+        _field("--gender", N_("female, male or other."), "GENDER", autocompletion=complete.choices(Gender)),
+    ] = None
+    birth_date: Annotated[str | None, _field("--birth-date", N_("Date of birth."), "YYYY-MM-DD")] = None
+    occupation: Annotated[str | None, _field("--occupation", N_("Occupation."))] = None
+    locale: Annotated[str | None, _field("--locale", N_("Language tag, as zh-CN."), "TAG")] = None
+    time_zone: Annotated[str | None, _field("--time-zone", N_("Time zone, as Asia/Shanghai."), "ZONE")] = None
+    kind: Annotated[
+        str | None, _field("--kind", N_("person or service."), "KIND", autocompletion=complete.choices(Kind))
+    ] = None
+    valid_from: Annotated[str | None, _field("--valid-from", N_("From when the account counts."), "TIME")] = None
+    valid_until: Annotated[str | None, _field("--valid-until", N_("Until when the account counts."), "TIME")] = None
+    email_verified_at: Annotated[
+        str | None, _field("--email-verified-at", N_("When the email was verified."), "TIME")
+    ] = None
+    phone_verified_at: Annotated[
+        str | None, _field("--phone-verified-at", N_("When the phone was verified."), "TIME")
+    ] = None
+    managed_by: Annotated[
+        str | None, _field("--managed-by", N_("The specification that owns the record."), "NAME")
+    ] = None
 
 
 def _list(flag: str, help: str, metavar: str, **more: object) -> object:  # noqa: A002 - Typer's word
     return Option(flag, help=help, metavar=metavar, show_default=False, **more)  # type: ignore[arg-type]
 
 
-AddTag = Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)]
-RemoveTag = Annotated[list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)]
-SetTag = Annotated[
-    list[str] | None,
-    _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags),
-]
-AddExternalId = Annotated[
-    list[str] | None, _list("--external-id", N_("Id in another system; the same as --add-external-id."), "SYSTEM/ID")
-]
-MoreExternalId = Annotated[list[str] | None, _list("--add-external-id", N_("Add an id in another system."), "SYSTEM/ID")]
-RemoveExternalId = Annotated[
-    list[str] | None, _list("--remove-external-id", N_("Take an id in another system away."), "SYSTEM[/ID]")
-]
-SetExternalId = Annotated[
-    list[str] | None, _list("--set-external-id", N_("Replace all ids in other systems."), "SYSTEM/ID")
-]
-AddAddress = Annotated[list[str] | None, _list("--add-address", N_("Add a further email:... or phone:..."), "KIND:VALUE")]
-RemoveAddress = Annotated[list[str] | None, _list("--remove-address", N_("Take a further address away."), "KIND:VALUE")]
-SetAddress = Annotated[list[str] | None, _list("--set-address", N_("Replace all further addresses."), "KIND:VALUE")]
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Edits of a user's tags."""
+
+    add_tag: Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)] = None
+    remove_tag: Annotated[
+        list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)
+    ] = None
+    set_tag: Annotated[
+        list[str] | None,
+        _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedLists:
+    """Lists of a new user."""
+
+    add_tag: Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)] = None
+    external_id: Annotated[
+        list[str] | None,
+        _list("--external-id", N_("Id in another system; the same as --add-external-id."), "SYSTEM/ID"),
+    ] = None
+    add_external_id: Annotated[
+        list[str] | None, _list("--add-external-id", N_("Add an id in another system."), "SYSTEM/ID")
+    ] = None
+    add_address: Annotated[
+        list[str] | None, _list("--add-address", N_("Add a further email:... or phone:..."), "KIND:VALUE")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedLists(AddedLists):
+    """Edits of a user's lists."""
+
+    remove_tag: Annotated[
+        list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)
+    ] = None
+    set_tag: Annotated[
+        list[str] | None,
+        _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags),
+    ] = None
+    remove_external_id: Annotated[
+        list[str] | None, _list("--remove-external-id", N_("Take an id in another system away."), "SYSTEM[/ID]")
+    ] = None
+    set_external_id: Annotated[
+        list[str] | None, _list("--set-external-id", N_("Replace all ids in other systems."), "SYSTEM/ID")
+    ] = None
+    remove_address: Annotated[
+        list[str] | None, _list("--remove-address", N_("Take a further address away."), "KIND:VALUE")
+    ] = None
+    set_address: Annotated[
+        list[str] | None, _list("--set-address", N_("Replace all further addresses."), "KIND:VALUE")
+    ] = None
+
+
 AllowConfusable = Annotated[
     bool,
     Option("--allow-confusable", help=N_("Admit a name that resembles another; needs --reason."), show_default=False),
@@ -103,14 +143,77 @@ def _select(flag: str, help: str, metavar: str, **more: object) -> object:  # no
     return Option(flag, help=help, metavar=metavar, rich_help_panel=_SELECT, show_default=False, **more)  # type: ignore[arg-type]
 
 
-ByStatus = Annotated[
-    list[str] | None,
-    _select("--status", N_("Those with this status; may be repeated."), "STATUS", autocompletion=complete.choices(Status)),
-]
-ByTag = Annotated[
-    list[str] | None,
-    _select("--tag", N_("Those with this tag; several tags must all be there."), "TAG", autocompletion=tags),
-]
-BySearch = Annotated[str, _select("--search", N_("Those whose name, email or phone holds this text."), "TEXT")]
-CreatedAfter = Annotated[str, _select("--created-after", N_("Those created from this time on."), "TIME")]
-FromFile = Annotated[str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE")]
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The shared selectors, for lists."""
+
+    status: Annotated[
+        list[str] | None,
+        _select(
+            "--status", N_("Those with this status; may be repeated."), "STATUS", autocompletion=complete.choices(Status)
+        ),
+    ] = None
+    tag: Annotated[
+        list[str] | None,
+        _select("--tag", N_("Those with this tag; several tags must all be there."), "TAG", autocompletion=tags),
+    ] = None
+    search: Annotated[str, _select("--search", N_("Those whose name, email or phone holds this text."), "TEXT")] = ""
+    created_after: Annotated[str, _select("--created-after", N_("Those created from this time on."), "TIME")] = ""
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them is there."""
+        return bool(self.status or self.tag or self.search or self.created_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Whom(Filters):
+    """Whom a bulk command means: the named, those in the file, those that the selectors hold for."""
+
+    users: Annotated[
+        list[str] | None,
+        Argument(
+            help=N_("Users, as names or id:42, uid:..., email:..., phone:..., ext:SYSTEM/ID; - reads one per line."),
+            metavar="USER",
+            autocompletion=usernames,
+            show_default=False,
+        ),
+    ] = None
+    from_file: Annotated[
+        str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE")
+    ] = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether exactly one user is named, and nothing else: the answer is then one object and not a list."""
+        return len(self.users or ()) == 1 and self.users != ["-"] and not self.given and not self.from_file
+
+
+def lists(given: Tags | AddedLists | ChangedLists) -> Lists:
+    """Return the edits of lists that the options ask for."""
+    from usermgmt.domains.user.requests import Lists
+
+    def words(name: str) -> list[str]:
+        return getattr(given, name, None) or []
+
+    return Lists(
+        add_tags=words("add_tag"),
+        remove_tags=words("remove_tag"),
+        set_tags=getattr(given, "set_tag", None),
+        add_external_ids=words("external_id") + words("add_external_id"),
+        remove_external_ids=words("remove_external_id"),
+        set_external_ids=getattr(given, "set_external_id", None),
+        add_addresses=words("add_address"),
+        remove_addresses=words("remove_address"),
+        set_addresses=getattr(given, "set_address", None),
+    )
+
+
+def request(
+    profile: Profile, edits: AddedLists, *, allow_confusable: bool = False, requested_by: str = ""
+) -> Request:
+    """Return what the options ask of a user's record."""
+    from usermgmt.domains.user.requests import Request
+
+    given = {field.name: getattr(profile, field.name) for field in fields(profile)}
+    return Request(given, lists(edits), allow_confusable=allow_confusable, requested_by=requested_by)

@@ -9,11 +9,15 @@ import sqlalchemy as sa
 from usermgmt.domains.user import standing, state
 from usermgmt.domains.user.state import address, external_id, tag, user
 from usermgmt.kernel.columns import Json
+from usermgmt.kernel.i18n import _
 from usermgmt.kernel.results import Listing
 from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate, contains
+from usermgmt.kernel.usage import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import RowMapping
 
     from usermgmt.kernel.context import Context
 
@@ -85,6 +89,14 @@ def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | N
     return Listing(ctx.fields, _rows(ctx, query), total)
 
 
+def checked_sort(sort: str) -> str:
+    """Return ``sort`` where it names a field that lists can be ordered by; raises ``BadValue``."""
+    if sort.lstrip("-") not in SORTS:
+        problem = _("it must be one of {choices}").format(choices=", ".join(SORTS))
+        raise BadValue(name="--sort", problem=problem, path="usermgmt user list")
+    return sort
+
+
 def _columns(ctx: Context) -> list[Any]:
     names: dict[str, None] = {}
     for name in ctx.fields:
@@ -127,12 +139,12 @@ def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
         yield tuple(_value(name, row, ctx.now) for name in ctx.fields)
 
 
-def _value(name: str, row: Mapping[str, Any], now: str) -> Any:
+def _value(name: str, row: RowMapping, now: str) -> Any:
     match name:
         case "active":
-            return standing.cause(row, now) is None
+            return standing.cause(dict(row), now) is None
         case "cause":
-            return standing.cause(row, now)
+            return standing.cause(dict(row), now)
         case "age":
             return standing.age(row["birth_date"], now)
         case "external_ids":

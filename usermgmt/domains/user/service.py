@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -17,92 +16,22 @@ from usermgmt.domains.user.errors import (
     OwnAccount,
     UserExists,
 )
+from usermgmt.domains.user.requests import Lists, Request
 from usermgmt.domains.user.state import external_id, former_name, user
-from usermgmt.domains.user.types import PROFILE, IfExists, Kind, Status
+from usermgmt.domains.user.types import IfExists, Kind, Status
 from usermgmt.kernel.errors import Invalid, StaleVersion
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from usermgmt.domains.user.state import State
     from usermgmt.kernel.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """Edits of a user's lists; ``set_*`` replaces, None leaves alone, and ``[""]`` empties."""
-
-    add_tags: Sequence[str] = ()
-    remove_tags: Sequence[str] = ()
-    set_tags: Sequence[str] | None = None
-    add_external_ids: Sequence[str] = ()
-    remove_external_ids: Sequence[str] = ()
-    set_external_ids: Sequence[str] | None = None
-    add_addresses: Sequence[str] = ()
-    remove_addresses: Sequence[str] = ()
-    set_addresses: Sequence[str] | None = None
-
-    def apply(self, before: State, region: str | None) -> State:
-        """Return the lists as they shall be; raises ``Invalid``."""
-        tags = set(before["tags"]) if self.set_tags is None else {fields.tag(t) for t in self.set_tags if t}
-        tags |= {fields.tag(word) for word in self.add_tags}
-        tags -= {word.strip() for word in self.remove_tags}
-        ids = dict(before["external_ids"])
-        if self.set_external_ids is not None:
-            ids = dict(fields.external_id(item) for item in self.set_external_ids if item)
-        ids |= dict(fields.external_id(item) for item in self.add_external_ids)
-        for item in self.remove_external_ids:
-            system, slash, value = item.partition("/")
-            if not slash or ids.get(system) == value:
-                ids.pop(system, None)
-        return {"tags": sorted(tags), "external_ids": ids, "addresses": self._addresses(before, region)}
-
-    def _addresses(self, before: State, region: str | None) -> list[str]:
-        def read(item: str) -> str:
-            return ":".join(fields.address(item, region))
-
-        found = set(before["addresses"]) if self.set_addresses is None else {read(a) for a in self.set_addresses if a}
-        found |= {read(item) for item in self.add_addresses}
-        found -= {read(item) for item in self.remove_addresses}
-        return sorted(found)
-
-
 EMPTY: State = {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a caller asks of a user's record: field texts as given, and edits of lists."""
-
-    given: Mapping[str, str | None]
-    lists: Lists = field(default_factory=Lists)
-    allow_confusable: bool = False
-    requested_by: str = ""
-
-
-def request(options: Mapping[str, Any]) -> Request:
-    """Return what a command's options ask for; ``options`` are its parameters by name."""
-    more = [*(options.get("external_id") or ()), *(options.get("add_external_id") or ())]
-    lists = Lists(
-        add_tags=options.get("add_tag") or (),
-        remove_tags=options.get("remove_tag") or (),
-        set_tags=options.get("set_tag"),
-        add_external_ids=more,
-        remove_external_ids=options.get("remove_external_id") or (),
-        set_external_ids=options.get("set_external_id"),
-        add_addresses=options.get("add_address") or (),
-        remove_addresses=options.get("remove_address") or (),
-        set_addresses=options.get("set_address"),
-    )
-    return Request(
-        {name: options[name] for name in PROFILE},
-        lists,
-        allow_confusable=bool(options.get("allow_confusable")),
-        requested_by=options.get("requested_by") or "",
-    )
 
 
 def region(ctx: Context) -> str | None:

@@ -10,48 +10,30 @@ from usermgmt.domains.user.types import Status
 from usermgmt.kernel.errors import Invalid, UsageProblem, UsermgmtError
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import Batch, Change, Refusal
-from usermgmt.kernel.text import unstorable
+from usermgmt.kernel.text import neutral, unstorable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    from usermgmt.domains.user.options import Filters, Whom
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.selectors import Predicate
 
 _LONGEST_LINE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The shared selectors as given, and the users named one by one."""
-
-    users: Sequence[str] = ()
-    status: Sequence[str] = ()
-    tags: Sequence[str] = ()
-    search: str = ""
-    created_after: str = ""
-    from_file: str = ""
-
-    @property
-    def filters(self) -> bool:
-        """Whether anything but names selects."""
-        return bool(self.status or self.tags or self.search or self.created_after)
-
-    @property
-    def single(self) -> bool:
-        """Whether exactly one user is named, and nothing else: the answer is then one object and not a list."""
-        return len(self.users) == 1 and self.users[0] != "-" and not self.filters and not self.from_file
-
-    def predicate(self, ctx: Context) -> Predicate:
-        """Return the predicate of the filters; raises ``UsageProblem``, ``BadTime``."""
-        for word in self.status:
-            if word not in tuple(Status):
-                raise UsageProblem(
-                    problem=_("--status: there is no status {name}").format(name=word),
-                    hint=_("one of {choices}").format(choices=", ".join(Status)),
-                )
-        after = ctx.moment(self.created_after, "--created-after", direction="past") if self.created_after else ""
-        return queries.predicate(status=self.status, tags=self.tags, search=self.search, created_after=after)
+def predicate(ctx: Context, filters: Filters) -> Predicate:
+    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``BadTime``."""
+    for word in filters.status or ():
+        if word not in tuple(Status):
+            raise UsageProblem(
+                problem=_("--status: there is no status {name}").format(name=neutral(word)),
+                hint=_("one of {choices}").format(choices=", ".join(Status)),
+            )
+    after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
+    return queries.predicate(
+        status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +45,13 @@ class Target:
     error: UsermgmtError | None = field(default=None, compare=False)
 
 
-def resolve(ctx: Context, selection: Selection) -> list[Target]:
-    """Return whom ``selection`` means, each once: the named, those in the file, those that the filters hold for.
+def resolve(ctx: Context, whom: Whom) -> list[Target]:
+    """Return whom ``whom`` means, each once: the named, those in the file, those that the filters hold for.
 
     Raises ``UsageProblem`` where it names nobody at all.
     """
-    words = list(_words(ctx, selection))
-    if not words and not selection.filters and not selection.from_file and "-" not in selection.users:
+    words = list(_words(ctx, whom))
+    if not words and not whom.given and not whom.from_file and "-" not in (whom.users or ()):
         raise UsageProblem(problem=_("no user is named"), hint=N_("name users, or select them: --status, --tag, --search"))
     found: dict[object, Target] = {}
     for word in words:
@@ -78,20 +60,20 @@ def resolve(ctx: Context, selection: Selection) -> list[Target]:
             found.setdefault(user_id, Target(word, user_id))
         except UsermgmtError as error:
             found.setdefault(word, Target(word, error=error))
-    if selection.filters:
-        for name, user_id in queries.selected(ctx, selection.predicate(ctx)):
+    if whom.given:
+        for name, user_id in queries.selected(ctx, predicate(ctx, whom)):
             found.setdefault(user_id, Target(name, user_id))
     return list(found.values())
 
 
-def _words(ctx: Context, selection: Selection) -> Iterator[str]:
-    for word in selection.users:
+def _words(ctx: Context, whom: Whom) -> Iterator[str]:
+    for word in (whom.users or ()):
         if word == "-":
             yield from _lines(ctx, "-")
         else:
             yield word
-    if selection.from_file:
-        yield from _lines(ctx, selection.from_file)
+    if whom.from_file:
+        yield from _lines(ctx, whom.from_file)
 
 
 def _lines(ctx: Context, name: str) -> Iterator[str]:
@@ -126,23 +108,23 @@ def _line(line: bytes, number: int) -> Iterator[str]:
 
 def each(
     ctx: Context,
-    selection: Selection,
+    whom: Whom,
     act: Callable[[int], Change],
     *,
     question: str = "",
     grave: bool = False,
 ) -> Change | Batch:
-    """Carry out ``act`` on every user that ``selection`` means, each in a savepoint.
+    """Carry out ``act`` on every user that ``whom`` means, each in a savepoint.
 
     ``question`` is asked, with their count, where many are changed, or where the act is ``grave``.
     Raises the one error where one user was named, and what ``Context.confirm`` raises.
     """
-    targets = resolve(ctx, selection)
-    if grave or selection.filters or selection.from_file:
+    targets = resolve(ctx, whom)
+    if grave or whom.given or whom.from_file:
         live = sum(1 for target in targets if target.error is None)
         if live:
             ctx.confirm(live, question.format(count=live), grave=grave)
-    if selection.single:
+    if whom.single:
         only = targets[0]
         if only.error is not None:
             raise only.error

@@ -110,7 +110,7 @@ class BrokenJson(FileFault):
 
 
 class TruncatedJson(FileFault):
-    """{file}, line {line}: the JSON text ends here, in the middle of a value."""
+    """{file}, line {line}: the JSON text ends here, unfinished."""
 
 
 class BottomlessJson(FileFault):

@@ -112,7 +112,7 @@ class _Window:
 
     def refuse(self, error: BadJson) -> NoReturn:
         """Raise ``error`` as one of the file."""
-        position = len(self.text.rstrip()) if error.ended else error.position
+        position = len(self.text) if error.ended else error.position
         lines_on, column = _place(self.text, position, self.at)
         line = self.line + lines_on - 1
         if error.ended:

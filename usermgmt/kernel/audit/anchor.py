@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from usermgmt.kernel.audit.keys import current_key, key_id, why
+from usermgmt.kernel.audit.keys import key_id, why
 from usermgmt.kernel.errors import Unavailable, UsermgmtError
 from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
@@ -47,7 +47,7 @@ _LINE = re.compile(
 )
 
 
-class AnchorUnwritable(Unavailable):
+class AnchorFault(Unavailable):
     """The anchor file {path} cannot be used: {problem}."""
 
     code = "anchor.unusable"
@@ -117,7 +117,7 @@ def append(path: Path, anchor: Anchor, sign: Callable[[Anchor], Anchor], *, pati
 
     Anchors go forwards only: one of an older lineage, or with a smaller ``n`` than the last of the same lineage, or one
     that repeats the last, is left out, since the process that wrote the last one knew more. Not fsynced: what a power
-    cut takes is an anchor, never a change. Raises ``AnchorUnwritable``.
+    cut takes is an anchor, never a change. Raises ``AnchorFault``.
     """
     line = sign(anchor).line()
     with _faults(path), _directory(path.parent) as folder, _locked(folder, path.name, patience) as file:
@@ -130,23 +130,11 @@ def append(path: Path, anchor: Anchor, sign: Callable[[Anchor], Anchor], *, pati
         return True
 
 
-def append_head(path: Path, key_dir: Path, *, store: str, lineage: int, n: int, head: str, root: str, at: str) -> bool:
-    """Append the anchor of a log whose last entry is ``n`` with the hash ``head``, signed by the key in ``key_dir``.
-
-    Returns as ``append`` does. Raises ``AnchorUnwritable``, also where the key cannot be used.
-    """
-    try:
-        key = current_key(key_dir)
-    except UsermgmtError as error:
-        raise AnchorUnwritable(path=path, problem=error.message) from None
-    return append(path, Anchor(store, lineage, n, head, root, at), key.sign)
-
-
 def last(path: Path) -> Anchor | None:
     """Return the last anchor of the file, or None where there is none yet; reads a few KiB.
 
     Its signature is not checked: that would cost every command the import of a cryptographic library, and whoever can
-    write this file can also take its last lines away. ``verify`` checks. Raises ``AnchorUnwritable``.
+    write this file can also take its last lines away. ``verify`` checks. Raises ``AnchorFault``.
     """
     with _faults(path), _reading(path) as file:
         return None if file is None else _last(file)
@@ -155,7 +143,7 @@ def last(path: Path) -> Anchor | None:
 def read_all(path: Path) -> Reading:
     """Return all anchors of the file; a last line that a crash left torn is passed over.
 
-    Raises ``AnchorUnwritable``.
+    Raises ``AnchorFault``.
     """
     with _faults(path), _reading(path) as file:
         return Reading([], []) if file is None else _read(file)
@@ -182,14 +170,14 @@ def verify_signature(anchor: Anchor, public_key: bytes) -> bool:
 def _faults(path: Path) -> Iterator[None]:
     try:
         yield
-    except AnchorUnwritable:
+    except AnchorFault:
         raise
     except UsermgmtError as error:
-        raise AnchorUnwritable(path=path, problem=error.message) from None
+        raise AnchorFault(path=path, problem=error.message) from None
     except OSError as error:
-        raise AnchorUnwritable(path=path, problem=why(error)) from None
+        raise AnchorFault(path=path, problem=why(error)) from None
     except _Unfit as error:
-        raise AnchorUnwritable(path=path, problem=_(str(error))) from None
+        raise AnchorFault(path=path, problem=_(str(error))) from None
 
 
 class _Unfit(Exception):

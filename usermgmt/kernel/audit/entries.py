@@ -16,6 +16,8 @@ from usermgmt.kernel.text import MASKS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from sqlalchemy.engine import RowMapping
+
     from usermgmt.kernel.context import Context
 
 _CHUNK = 500
@@ -62,7 +64,7 @@ def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
             yield tuple(entry[name] for name in ctx.fields)
 
 
-def _told(ctx: Context, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _told(ctx: Context, rows: Iterable[RowMapping]) -> Iterator[dict[str, Any]]:
     """Yield entries as objects: changes and reason put together from the entry and its personal parts."""
     rows = list(rows)
     parts: dict[int, list[dict[str, Any]]] = {}
@@ -75,7 +77,7 @@ def _told(ctx: Context, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str,
 
 
 def _entry(
-    ctx: Context, row: Mapping[str, Any], parts: list[dict[str, Any]], names: Mapping[str, str]
+    ctx: Context, row: RowMapping, parts: list[dict[str, Any]], names: Mapping[str, str]
 ) -> dict[str, Any]:
     facts = orjson.loads(row["body"])
     changes = facts.pop("changes", {})
@@ -109,7 +111,7 @@ def masker(ctx: Context, target: str) -> Callable[[str, Any], Any]:
     return hide
 
 
-def _names(ctx: Context, rows: list[Mapping[str, Any]]) -> dict[str, str]:
+def _names(ctx: Context, rows: list[RowMapping]) -> dict[str, str]:
     """Return what people call the targets of these entries."""
     if "target_name" not in ctx.fields and ctx.fields:
         return {}

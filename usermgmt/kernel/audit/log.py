@@ -125,10 +125,11 @@ class Log:
     def _flush_denials(self) -> None:
         """Write one entry for the denials that were counted in a minute that is over."""
         over = to_text(_earlier(self.ctx.now))
-        for row in self.connection.execute(sa.select(audit_denial).where(audit_denial.c.since <= over)).all():
-            if row.count:
-                facts = {"action": row.action, "actor": row.actor, "count": row.count, "since": row.since}
-                self.extend([Draft(E.DENIALS, row.target, "denied", canonical(facts), "")])
+        query = sa.select(audit_denial).where(audit_denial.c.since <= over)
+        for row in self.connection.execute(query).mappings().all():
+            if row["count"]:
+                facts = {name: row[name] for name in ("action", "actor", "count", "since")}
+                self.extend([Draft(E.DENIALS, row["target"], "denied", canonical(facts), "")])
         self.connection.execute(sa.delete(audit_denial).where(audit_denial.c.since <= over))
 
     def close(self) -> None:

