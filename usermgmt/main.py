@@ -108,6 +108,8 @@ def console() -> NoReturn:
 
     # collecting what start-up allocates costs a tenth of a short command
     gc.disable()
+    # pydantic would look through every installed distribution for plug-ins
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _harden()
     if os.environ.get("_USERMGMT_COMPLETE"):
         from usermgmt.kernel.completion import complete

@@ -164,7 +164,14 @@ def test_text_after_a_closing_quote_is_a_bad_record_where_the_record_surely_ends
     assert after == (4, ["3", "4"])
 
 
-@pytest.mark.parametrize("data", [b'a,b\n"x "y" z\nmore",2\n', b'a,b\n"one\ntwo" three,4\n5,6\n'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'a,b\n"x "y" z\nmore",2\n',
+        b'a,b\n"one\ntwo" three,4\n5,6\n',
+        b'a,b\n"one\ntwo" three",4\n5,6\n',
+    ],
+)
 def test_text_after_a_closing_quote_ends_the_reading_where_the_end_is_unknown(data):
     found = fault(data)
     assert type(found) is errors.LostQuote
@@ -304,6 +311,21 @@ def test_no_bytes_raise_anything_but_our_errors(data, form, encoding):
                 assert item.error.message
     except UsermgmtError as error:
         assert error.message  # noqa: PT017 - either outcome is fine, a template that cannot be filled is not
+
+
+@given(st.text(alphabet='a张𠮷",;\r\n', max_size=60), st.integers(1, 9), st.sampled_from(["utf-8", "gb18030"]))
+def test_a_file_cut_into_any_pieces_is_read_the_same(text, size, encoding):
+    data = ("a,b\n" + text).encode(encoding)
+    usual = source.CHUNK
+    outcomes = []
+    for source.CHUNK in (usual, size):
+        try:
+            items = rows(data, delimiter=",", encoding=encoding)
+            outcomes.append([(item[0], type(item[1]), item[-1]) for item in items])
+        except errors.FileFault as error:
+            outcomes.append([type(error), error.facts])
+    source.CHUNK = usual
+    assert outcomes[0] == outcomes[1]
 
 
 @given(st.text(alphabet="a1\",;\t\n\r'= ", max_size=80))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usermgmt.engines.tabular import errors
+from usermgmt.engines.tabular import errors, source
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Limits
 from usermgmt.kernel.errors import Exit
@@ -74,6 +74,20 @@ def test_rows_that_happen_to_be_utf8_do_not_decide():
     assert [cells for _line, cells in found.rows()] == [["伟"], ["张伟"], ["李娜"]]
 
 
+def test_nearly_every_single_name_is_recognised():
+    wrong = total = 0
+    for name in (first + second for first in SURNAMES for second in GIVEN):
+        data = f"name\n{name}\n".encode("gb18030")
+        if "\ufffd" in data.decode("utf-8", "replace"):
+            total += 1
+            try:
+                wrong += table(data).encoding != "gb18030"
+            except errors.Undecodable:
+                wrong += 1
+    assert total > 2000
+    assert wrong < total / 200
+
+
 def test_every_two_common_names_are_recognised():
     wrong = 0
     for i, surname in enumerate(SURNAMES):
@@ -94,6 +108,13 @@ def test_a_broken_utf8_file_is_not_taken_for_gb18030():
 def test_a_truncated_utf8_file_is_not_taken_for_gb18030(cut):
     found = fault("name\n张伟\n李娜".encode()[:-cut])
     assert (type(found), found.facts["line"]) == (errors.Undecodable, 3)
+
+
+def test_damaged_cyrillic_is_not_taken_for_gb18030():
+    # pairs of bytes again, and common characters in GB 2312
+    data = "имя\nмама мыла раму\n".encode().replace("ы".encode(), b"\xd1\xe1")
+    assert data.decode("gb18030")
+    assert type(fault(data)) is errors.Undecodable
 
 
 @pytest.mark.parametrize("text", ["name\nMüller\n", "name\ncafé\n", "name,x\nRené,1\nGrün,2\nBjörk,3\n"])
@@ -173,6 +194,24 @@ def test_a_pipe_is_read_like_a_file():
     pieces = [data[i : i + 1000] for i in range(0, len(data), 1000)]
     with open_table(io.BufferedReader(Pipe(*pieces)), name="-") as found:
         assert (found.encoding, sum(1 for _ in found.rows())) == ("gb18030", 30_000)
+
+
+def test_a_pipe_that_begins_slowly_is_guessed_from_more_than_its_first_piece():
+    with open_table(io.BufferedReader(Pipe(b"\n", b'[{"a":', b"1}]")), name="-") as found:
+        assert [item.values for item in found] == [{"a": 1}]
+
+
+def test_nothing_is_read_behind_the_end():
+    # a terminal would ask for a second end of file
+    found = open_table(io.BufferedReader(Pipe(b"name", b"", b"\nalice\n")), name="-", encoding="utf-8")
+    assert list(found) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_lines_are_counted_across_pieces(monkeypatch, size):
+    monkeypatch.setattr(source, "CHUNK", size)
+    assert fault(b"a\r\nb\rc\n\r\n\xff", encoding="utf-8").facts["line"] == 5
+    assert fault(b"a\r\nb\rc\n\r\n\0").facts["line"] == 5
 
 
 def test_a_pipe_in_a_known_encoding_is_read_as_it_comes():

@@ -211,12 +211,23 @@ RECORDS = st.lists(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON_V
 @given(RECORDS, st.booleans(), st.sampled_from([None, 1]), st.integers(1, 9))
 def test_a_file_cut_into_any_pieces_is_read_the_same(wanted, ascii_only, indent, size):
     data = json.dumps(wanted, ensure_ascii=ascii_only, indent=indent).encode()
-    whole = source.CHUNK
+    usual = source.CHUNK
     source.CHUNK = size
     try:
         assert [item.values for item in table(data).records()] == wanted
     finally:
-        source.CHUNK = whole
+        source.CHUNK = usual
+
+
+@given(st.lists(st.integers() | st.booleans() | st.none() | st.floats(0, 1), min_size=1), st.integers(1, 9))
+def test_scalars_are_not_cut_in_two(wanted, size):
+    usual = source.CHUNK
+    source.CHUNK = size
+    try:
+        read = records(json.dumps(wanted).encode())
+    finally:
+        source.CHUNK = usual
+    assert [type(item.error) for item in read] == [errors.NotAnObject] * len(wanted)
 
 
 @given(RECORDS, st.data())

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -336,6 +337,23 @@ def test_a_lock_that_is_never_given_back_is_not_waited_for(append, path, key):
         # reading waits for nobody
         assert anchors.last(path).n == 1
     assert append(2)
+
+
+def test_who_waited_for_a_file_that_was_thinned_meanwhile_writes_to_the_new_one(append, path):
+    append(1)
+    append(2)
+    thinned = path.with_suffix(".new")
+    thinned.write_bytes(path.read_bytes())
+    thinned.chmod(0o600)
+    with path.open("rb") as stream, ThreadPoolExecutor() as pool:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        waiting = pool.submit(append, 3)
+        time.sleep(0.1)
+        assert not waiting.done()
+        thinned.rename(path)
+        fcntl.flock(stream, fcntl.LOCK_UN)
+        assert waiting.result(10)
+    assert anchors.last(path).n == 3
 
 
 # -- thinning ----------------------------------------------------------------------------------------------------------

@@ -274,6 +274,15 @@ def test_a_part_put_in_the_place_of_a_deleted_one_is_named():
     assert sorted(named(check(log)[1])) == [(5, "commit"), (5, "part-missing")]
 
 
+def test_a_part_that_was_numbered_anew_or_doubled_is_named():
+    log = Log(9)
+    log.edit_part(5, 1, 2, part=1)
+    assert named(check(log)[1]) == [(5, "part-extra"), (5, "part-missing")]
+    log = Log(9)
+    log.parts.insert(1, log.parts[0])
+    assert named(check(log)[1]) == [(1, "part-extra")]
+
+
 def test_parts_that_no_entry_commits_to_are_named():
     log = Log(9)
     log.parts += [(1, 1, "a", "b", "c"), (7, 0, "a", "b", "c"), (0, 0, "a", "b", "c")]
@@ -335,6 +344,14 @@ def test_an_erasure_that_was_forged_into_the_log_excuses_nothing():
     log.edit(28, 6, "user:3")
     log.drop_parts("user:3")
     assert named(check(log, head=log.head)[1]) == [(28, "hash"), (3, "part-missing")]
+
+
+def test_an_erasure_whose_own_part_was_erased_later_still_counts():
+    first = ERASED | {"target": "user:9", "body": '{"subjects":["user:3"]}'}
+    log = Log(30, {26: first, 29: ERASED | {"target": "user:9"}})
+    log.parts = [row for row in log.parts if row[0] not in (3, 26)]
+    done, findings = check(log, head=log.head)
+    assert (findings, done.redacted) == ([], 2)
 
 
 def test_the_parts_of_others_in_an_entry_are_checked_after_an_erasure():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from pydantic import ConfigDict
 from sqlmodel import SQLModel
 
 from usermgmt.kernel.clock import to_text
@@ -29,6 +29,14 @@ metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+
+class Model(SQLModel):
+    """The base of every table; objects of it are rarely made, so pydantic builds their validators only when one is."""
+
+    model_config = ConfigDict(defer_build=True)  # type: ignore[assignment]
+
 
 STRICT: dict[str, Any] = {"sqlite_strict": True}
 """Table option of every table: SQLite then refuses values of the wrong type, as PostgreSQL does."""
@@ -59,7 +67,11 @@ class UtcDateTime(sa.types.TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """PostgreSQL has the type, SQLite keeps the text."""
-        return postgresql.TIMESTAMP(timezone=True, precision=3) if dialect.name == "postgresql" else sa.TEXT()
+        if dialect.name != "postgresql":
+            return sa.TEXT()
+        from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+        return TIMESTAMP(timezone=True, precision=3)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         """Give PostgreSQL's driver the object it wants."""
@@ -116,7 +128,11 @@ class Json(sa.types.TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """PostgreSQL can look inside."""
-        return postgresql.JSONB() if dialect.name == "postgresql" else sa.TEXT()
+        if dialect.name != "postgresql":
+            return sa.TEXT()
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return JSONB()
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Write the text on SQLite; the PostgreSQL type does it itself."""

@@ -1,29 +1,37 @@
 """The command tree: groups loaded when they are named, help translated when it is shown.
 
-Typer vendors Click as a private package; everything that reaches into it is in this file and in ``usage.py``.
+Typer vendors Click as a private package; what reaches into it is in this file, ``usage.py``, ``coerce.py`` and
+``completion.py``.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from usermgmt.groups import BY_NAME, GROUPS, PANELS
+from usermgmt.kernel import layout
+from usermgmt.kernel.coerce import lighten
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import GLOBAL_PANEL, OUTPUT_PANEL, WRITE_PANEL, global_parameters
 from usermgmt.kernel.usage import UnknownCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from usermgmt.kernel.command import Spec
 
+PROGRAM = "usermgmt"
 _LAST_PANELS = (WRITE_PANEL, OUTPUT_PANEL, GLOBAL_PANEL)
+_HELP_NAMES = ("-h", "--help")
+_LONGEST_CHOICES = 24
+_EXAMPLES = "\n\nExamples:\n"
 
 
 def group(name: str) -> typer.Typer:
@@ -33,86 +41,141 @@ def group(name: str) -> typer.Typer:
     )
 
 
+# -- help ----------------------------------------------------------------------------------------------------------
+
+
 class _Help:
-    """Help in the language of the invocation, written to its own streams; mixed into commands and groups."""
+    """Help in the language of the invocation, as wide as its terminal; mixed into commands and groups."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        lighten(self.params)  # type: ignore[attr-defined]
+
+    def get_help_option_names(self, _ctx: Any) -> list[str]:
+        return list(_HELP_NAMES)
 
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
-        if option is not None:
-            option.callback = _show_help
-            option.help = N_("Show this help.")
+        lighten([option])
+        option.callback = _show_help
+        option.help = N_("Show this help.")
         return option
 
-    def format_usage(self, ctx: Any, formatter: Any) -> None:
-        pieces = " ".join(self.collect_usage_pieces(ctx))  # type: ignore[attr-defined]
-        formatter.write_usage(ctx.command_path, pieces, prefix=_("Usage:") + " ")
+    def get_help(self, ctx: Any) -> str:
+        size = ctx.terminal_width or (layout.width(ctx.obj.env, ctx.obj.streams) if ctx.obj else layout.USUAL)
+        path = command_path(ctx)
+        parts = [layout.usage(_("Usage:"), [path, *self._pieces(ctx)], size), *self._words(size)]
+        parts += [layout.section(title, rows, size) for title, rows in self._sections(ctx) if rows]
+        return "\n\n".join([*parts, layout.paragraphs(self._last_words(), size)])
 
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's signature
-        text = inspect.cleandoc(self.help or "")  # type: ignore[attr-defined]
-        if not text:
-            return
-        # A docstring is translated as a whole up to its examples, which are commands and no words
-        words, mark, examples = text.partition("\n\nExamples:\n")
-        for paragraph in _(words).split("\n\n"):
-            formatter.write_paragraph()
-            formatter.write_text(paragraph)
-        if mark:
-            formatter.write_paragraph()
-            formatter.write(_("Examples:") + "\n")
-            formatter.write("\n".join("  " + line.strip() for line in examples.strip().splitlines()) + "\n")
+    def _pieces(self, ctx: Any) -> Iterator[str]:
+        raise NotImplementedError
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
-        arguments: list[tuple[str, str]] = []
-        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
-            record = _record(parameter, ctx)
-            if record is None:
-                continue
-            if isinstance(parameter, TyperOption):
-                panels.setdefault(parameter.rich_help_panel or "", []).append(record)
-            else:
-                arguments.append(record)
-        if arguments:
-            _section(formatter, _("Arguments"), arguments)
-        own = [panel for panel in panels if panel not in _LAST_PANELS]
-        for panel in (*own, *(panel for panel in _LAST_PANELS if panel in panels)):
-            _section(formatter, _(panel) or _("Options"), panels[panel])
+    def _last_words(self) -> str:
+        return _("{program} --help lists the global options.").format(program=PROGRAM)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        pass
+    def _words(self, size: int) -> Iterator[str]:
+        words, examples = described(self)
+        if words:
+            yield layout.paragraphs(_(words), size)
+        if examples:
+            yield "\n".join([_("Examples:"), *("  " + line for line in examples)])
+
+    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        shown = [one for one in self.get_params(ctx) if not one.hidden]  # type: ignore[attr-defined]
+        yield _("Arguments"), [(_argument(one), _explained(one)) for one in shown if not isinstance(one, TyperOption)]
+        panels: dict[str, list[tuple[str, str]]] = {"": []}
+        for one in shown:
+            if isinstance(one, TyperOption):
+                panels.setdefault(one.rich_help_panel or "", []).append((_option(one), _explained(one)))
+        last = [panel for panel in _LAST_PANELS if panel in panels]
+        for panel in [*(panel for panel in panels if panel not in last), *last]:
+            yield _(panel) or _("Options"), panels[panel]
 
 
-def _section(formatter: Any, title: str, rows: Iterable[tuple[str, str]]) -> None:
-    with formatter.section(title):
-        formatter.write_dl(list(rows))
+def described(command: Any) -> tuple[str, list[str]]:
+    """Return what a command's docstring says and its examples; the words are one message, the examples no words."""
+    words, _mark, examples = inspect.cleandoc(command.help or "").partition(_EXAMPLES)
+    return words, [line.strip() for line in examples.strip().splitlines()]
 
 
-def _record(parameter: Any, ctx: Any) -> tuple[str, str] | None:
-    record: tuple[str, str] | None = parameter.get_help_record(ctx)
-    if record is None:
-        return None
-    names, shown = record
-    source = parameter.help or ""
-    extras = shown[len(source) :].strip()
-    return names, " ".join(part for part in (_(source), _translated(extras)) if part)
+def summary(command: Any) -> str:
+    """Return the first sentence of a command's help, in the language of the invocation."""
+    first = _(described(command)[0]).split("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<=\.)\s(?=[A-Z])|(?<=。)", first, maxsplit=1)[0]
 
 
-def _translated(extras: str) -> str:
-    if not extras:
+def metavar(parameter: Any) -> str:
+    """Return the word that stands for a value of ``parameter`` in usage and help; empty for a flag."""
+    if getattr(parameter, "is_flag", False):
         return ""
-    parts = []
-    for part in extras.strip("[]").split("; "):
-        if part.startswith("default: "):
-            parts.append(_("default: {value}").format(value=part[len("default: ") :]))
-        else:
-            parts.append(_(part))
-    return f"[{'; '.join(parts)}]"
+    if parameter.metavar:
+        return str(parameter.metavar).strip("[].")
+    choices = _choices(parameter)
+    if choices and len(choices) <= _LONGEST_CHOICES:
+        return choices
+    if choices:
+        return str(parameter.type_descriptor.annotation.__name__).upper()
+    if not isinstance(parameter, TyperOption):
+        return str(parameter.name).upper()
+    return "N" if parameter.type_descriptor.annotation is int else "TEXT"
 
 
-def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:
+def _choices(parameter: Any) -> str:
+    return "|".join(str(choice.value) for choice in parameter.type_descriptor.choices or ())
+
+
+def _argument(parameter: Any) -> str:
+    return metavar(parameter) + ("..." if parameter.nargs != 1 else "")
+
+
+def _option(parameter: Any) -> str:
+    names = ", ".join(sorted([*parameter.opts, *parameter.secondary_opts], key=len))
+    return f"{names} {metavar(parameter)}".rstrip() + ("..." if parameter.multiple else "")
+
+
+def _explained(parameter: Any) -> str:
+    extras = []
+    choices = _choices(parameter)
+    if choices and len(choices) > _LONGEST_CHOICES:
+        extras.append(_("one of {choices}").format(choices=choices.replace("|", ", ")))
+    if isinstance(parameter, TyperOption) and parameter.required:
+        extras.append(_("required"))
+    default = parameter.default
+    if parameter.show_default and default not in (None, "", False, ()):
+        extras.append(_("default: {value}").format(value=getattr(default, "value", default)))
+    return f"{_(parameter.help or '')} [{'; '.join(extras)}]" if extras else _(parameter.help or "")
+
+
+def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:  # noqa: FBT001 - Click's signature
     if value and not ctx.resilient_parsing:
         ctx.obj.streams.out(ctx.get_help() + "\n")
         ctx.exit()
+
+
+def command_path(ctx: Any) -> str:
+    """Return the words that name the command of ``ctx``."""
+    names = []
+    while ctx is not None:
+        names.append(ctx.info_name)
+        ctx = ctx.parent
+    return " ".join(reversed(names))
+
+
+def find(words: Iterable[str]) -> Any:
+    """Return the context of the command that ``words`` name, without parsing; raises ``UnknownCommand``."""
+    ctx = typer.Context(root(), info_name=PROGRAM)
+    for word in words:
+        command = ctx.command
+        found = command.get_command(ctx, word) if isinstance(command, Group) else None
+        if found is None:
+            names = command.list_commands(ctx) if isinstance(command, Group) else ()
+            raise UnknownCommand.near(word, names, command_path(ctx))
+        ctx = typer.Context(found, parent=ctx, info_name=word)
+    return ctx
+
+
+# -- commands and groups -------------------------------------------------------------------------------------------
 
 
 class Command(_Help, TyperCommand):
@@ -127,25 +190,37 @@ class Command(_Help, TyperCommand):
     def get_short_help_str(self, limit: int = 45) -> str:
         """Return the first sentence in the language of the invocation."""
         del limit
-        words = inspect.cleandoc(self.help or "").partition("\n\nExamples:\n")[0]
-        return _(words).split("\n\n")[0].replace("\n", " ")
+        return summary(self)
+
+    def _pieces(self, ctx: Any) -> Iterator[str]:
+        shown = [one for one in self.get_params(ctx) if not one.hidden]
+        for one in shown:
+            if not isinstance(one, TyperOption):
+                word = metavar(one) if one.required else f"[{metavar(one)}]"
+                yield word + ("..." if one.nargs != 1 else "")
+        for one in shown:
+            if isinstance(one, TyperOption) and one.required:
+                yield f"{one.opts[0]} {metavar(one)}"
+        yield _("[OPTIONS]")
 
 
 class Group(_Help, TyperGroup):
     """A group of verbs."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        _Help.format_options(self, ctx, formatter)
-        self.format_commands(ctx, formatter)
+    def _pieces(self, _ctx: Any) -> Iterator[str]:
+        yield from (_("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        rows = [(name, self.commands[name].get_short_help_str()) for name in self.list_commands(ctx)]
-        _section(formatter, _("Commands"), rows)
+    def _words(self, size: int) -> Iterator[str]:
+        yield layout.paragraphs(_(self.help or ""), size)
+
+    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        yield _("Commands"), [(name, summary(self.get_command(ctx, name))) for name in self.list_commands(ctx)]
+        yield from super()._sections(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         found = self.get_command(ctx, args[0])
         if found is None:
-            raise UnknownCommand.near(args[0], self.list_commands(ctx), ctx.command_path)
+            raise UnknownCommand.near(args[0], self.list_commands(ctx), command_path(ctx))
         return args[0], found, args[1:]
 
 
@@ -162,32 +237,38 @@ class Root(Group):
             self.commands[cmd_name] = loaded.commands[cmd_name] if row.single else loaded
         return self.commands.get(cmd_name)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's signature
+    def _pieces(self, _ctx: Any) -> Iterator[str]:
+        yield from (_("[GLOBAL OPTIONS]"), _("GROUP"), _("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
+
+    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         for panel in PANELS:
-            _section(formatter, _(panel), [(row.name, _(row.summary)) for row in GROUPS if row.panel == panel])
+            yield _(panel), [(row.name, _(row.summary)) for row in GROUPS if row.panel == panel]
+        yield from _Help._sections(self, ctx)
 
-    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        from typer._click.shell_completion import CompletionItem
-
-        rows = [CompletionItem(row.name, help=_(row.summary)) for row in GROUPS if row.name.startswith(incomplete)]
-        return rows + super(TyperGroup, self).shell_complete(ctx, incomplete)
+    def _last_words(self) -> str:
+        return _(
+            "Global options may also stand after the verb, where they win.\n\n"
+            "{program} GROUP --help and {program} GROUP VERB --help tell more, {program} help is the manual."
+        ).format(program=PROGRAM)
 
 
 @cache
 def root() -> Root:
     """Build the root command once; its groups come when they are named."""
     app = typer.Typer(
-        name="usermgmt", cls=Root, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=N_("The user office of a platform, in one command.")
+        name=PROGRAM,
+        cls=Root,
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        help=N_("The user office of a platform, in one command."),
     )
 
     def start(context: typer.Context, **given: Any) -> None:
         context.obj.globals.append(given)
 
     version = inspect.Parameter(
-        "version",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=_version_option(),
+        "version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_version_option()
     )
     own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [own, *global_parameters(hidden=False), version]
@@ -200,16 +281,16 @@ def root() -> Root:
 
 
 def _version_option() -> Any:
-    from typing import Annotated
-
     return Annotated[
         bool, typer.Option("--version", help=N_("Show the version."), callback=_show_version, is_eager=True)
     ]
 
 
-def _show_version(ctx: typer.Context, value: bool) -> None:
+def _show_version(ctx: typer.Context, value: bool) -> None:  # noqa: FBT001 - Typer's signature
     from usermgmt import __version__
 
     if value:
-        ctx.obj.streams.out(f"usermgmt {__version__}\n")
+        ctx.obj.streams.out(f"{PROGRAM} {__version__}\n")
         raise typer.Exit
+
+

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from usermgmt.domains.user.types import (
     EXTERNAL_ID_MAX,
@@ -17,14 +17,14 @@ from usermgmt.domains.user.types import (
     Status,
 )
 from usermgmt.kernel import tables as _kernel  # noqa: F401 - one metadata, whichever module came first
-from usermgmt.kernel.columns import KEYED, SERIAL, BigId, DateText, Text, UtcDateTime, length, one_of
+from usermgmt.kernel.columns import KEYED, SERIAL, BigId, DateText, Model, Text, UtcDateTime, length, one_of
 
 
 def _values(enum: type[Kind | Status | Gender | AddressKind]) -> tuple[str, ...]:
     return tuple(member.value for member in enum)
 
 
-class User(SQLModel, table=True):
+class User(Model, table=True):
     """A person or service account."""
 
     __tablename__ = "user"
@@ -91,7 +91,7 @@ def _user_id() -> int:
     return made
 
 
-class UserExternalId(SQLModel, table=True):
+class UserExternalId(Model, table=True):
     """The user's id in another system."""
 
     __tablename__ = "user_external_id"
@@ -107,7 +107,7 @@ class UserExternalId(SQLModel, table=True):
     external_id: str = Field(sa_type=Text)
 
 
-class UserAddress(SQLModel, table=True):
+class UserAddress(Model, table=True):
     """A further mail or phone of the user; no login identifier."""
 
     __tablename__ = "user_address"
@@ -118,7 +118,7 @@ class UserAddress(SQLModel, table=True):
     value: str = Field(sa_type=Text, primary_key=True)
 
 
-class UserFormerName(SQLModel, table=True):
+class UserFormerName(Model, table=True):
     """A username that was renamed away; it stays reserved and leads to the user."""
 
     __tablename__ = "user_former_name"
@@ -131,7 +131,7 @@ class UserFormerName(SQLModel, table=True):
     until: str = Field(sa_type=UtcDateTime)
 
 
-class UserTag(SQLModel, table=True):
+class UserTag(Model, table=True):
     """A word that operators file users under."""
 
     __tablename__ = "user_tag"
@@ -141,7 +141,7 @@ class UserTag(SQLModel, table=True):
     tag: str = Field(sa_type=Text, primary_key=True)
 
 
-class UserNote(SQLModel, table=True):
+class UserNote(Model, table=True):
     """What an operator wrote about a user; appended, never changed."""
 
     __tablename__ = "user_note"

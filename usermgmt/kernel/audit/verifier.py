@@ -187,7 +187,7 @@ class Verifier:
                         part = next(parts, NO_PART)
                     if _commits(mine) != commits:
                         break
-                elif commits or part[0] < seq:
+                elif commits:
                     break
             except (TypeError, ValueError, AttributeError):
                 # a value of another type, not hexadecimal, or without bytes: it did not come from this program
