@@ -105,8 +105,9 @@ def test_a_broken_utf8_file_is_not_taken_for_gb18030():
 
 
 @pytest.mark.parametrize("cut", [1, 2])
-def test_a_truncated_utf8_file_is_not_taken_for_gb18030(cut):
-    found = fault("name\n张伟\n李娜".encode()[:-cut])
+@pytest.mark.parametrize("name", ["张伟", "李娜", "王芳", "陈静", "林"])
+def test_a_truncated_utf8_file_is_not_taken_for_gb18030(cut, name):
+    found = fault(f"a\n\n{name}".encode()[:-cut])
     assert (type(found), found.facts["line"]) == (errors.Undecodable, 3)
 
 

@@ -15,7 +15,6 @@ from usermgmt.kernel.audit.verifier import Finding, Kind, Mark, Verifier
 
 STORE = "0197b0a0-0000-7000-8000-000000000001"
 SIZES = [1, 2, 255, 256, 10_000]
-FIELDS = ["at", "change_id", "actor", "via", "action", "target", "outcome", "body", "commits"]
 
 
 class Log:
@@ -320,18 +319,10 @@ def test_a_lawful_erasure_leaves_the_log_true(erasure, gone):
     assert done.redacted > 0
 
 
-@pytest.mark.parametrize(
-    ("at", "erasure"),
-    [
-        (28, ERASED | {"outcome": "denied"}),
-        (28, ERASED | {"outcome": "failed"}),
-        (28, ERASED | {"action": "privacy.export"}),
-        (28, ERASED | {"target": "user:4"}),
-        (28, ERASED | {"target": "user:4", "body": '{"subjects":"user:3"}'}),
-        (2, ERASED),
-        (3, ERASED),
-    ],
-)
+NO_ERASURE = [{"outcome": "denied"}, {"outcome": "failed"}, {"action": "privacy.export"}, {"target": "user:4"}]
+
+
+@pytest.mark.parametrize(("at", "erasure"), [(28, ERASED | other) for other in NO_ERASURE] + [(2, ERASED), (3, ERASED)])
 def test_what_is_no_later_erasure_excuses_nothing(at, erasure):
     log = Log(30, {at: erasure})
     log.parts = [row for row in log.parts if row[0] != 3]

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201, D102, D103 - a program on its own, which prints, and whose names say what they do
-"""Check an export of a usermgmt audit log, with Python (3.9 or later) and this one file.
+"""Check an export of a usermgmt audit log, with Python (3.11 or later) and this one file.
 
     python verify_audit.py EXPORT [--checkpoint FILE] [--public-key HEX]
 

@@ -5,6 +5,7 @@ A command declares what it needs; its body is the part that is its own.
 
 from __future__ import annotations
 
+import gc
 import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,9 @@ class Spec:
     """What a command declares.
 
     ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
-    writes files and no rows. ``opens``: opens the store. ``shows``: the view of its result. ``paths``: parameters
-    that name files, found by their metavar.
+    writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead takes a
+    store in whatever state, or none, and looks at it itself (``ctx.found``). ``shows``: the view of its result. ``paths``:
+    parameters that name files, found by their metavar.
     """
 
     may: P | None = None
@@ -43,6 +45,8 @@ class Spec:
     chunks: bool = False
     files: bool = False
     opens: bool = True
+    old: bool = False
+    finds: bool = False
     shows: View | None = None
     reveals: bool = False
     confirms: bool = False
@@ -108,11 +112,16 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     def body() -> Any:
         return run(ctx, given)
 
-    if not spec.opens:
+    if not (spec.opens or spec.finds):
         return _show(ctx, spec, body())
-    invocation.open_store(call, ctx)
+    # start-up is over (see main.console); what runs now may be long
+    gc.enable()
+    if spec.finds:
+        invocation.find_store(call, ctx)
+    else:
+        invocation.open_store(call, ctx, old=spec.old)
     try:
-        if spec.chunks:
+        if spec.chunks or spec.finds:
             ctx.require_declared(spec.may)
             return _show(ctx, spec, body())
         if spec.writes:
@@ -159,7 +168,7 @@ def _leave_entry(ctx: Context, spec: Spec, error: UsermgmtError) -> None:
     from usermgmt.kernel.transaction import record_failure
 
     refused_write = spec.rehearses and not spec.files and error.exit in _LEAVES_ENTRY
-    if ctx.dry_run or not (error.exit == Exit.DENIED or refused_write):
+    if ctx.found is None or ctx.dry_run or not (error.exit == Exit.DENIED or refused_write):
         return
     try:
         record_failure(ctx, ctx.command.replace(" ", "."), error)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typer import Context
+
+from usermgmt.kernel.i18n import _
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from enum import StrEnum
 
-_MOST = 50
+MOST = 50
 _PATIENCE = 0.2  # seconds to wait for a lock
+_MISREAD = frozenset(" \t'\"`$\\;&|<>()*?[]{}!#~")
 
 
 def choices(enum: type[StrEnum]) -> Callable[[str], list[str]]:
@@ -23,13 +27,42 @@ def choices(enum: type[StrEnum]) -> Callable[[str], list[str]]:
     return complete
 
 
-def _safe(found: list[str]) -> list[str]:
-    # a completion goes to the terminal and into the command line: nothing is offered that either would misread
-    return [word for word in found if word.isprintable() and not set(word) & set(" \t'\"`$\\;&|<>()*?[]{}!#~")]
+def fields(ctx: Context, incomplete: str) -> list[tuple[str, str]]:
+    """Complete the fields of the command's view, each once, joined by commas."""
+    from usermgmt.kernel.tree import Command
+
+    command = ctx.command
+    view = command.spec.shows if isinstance(command, Command) else None
+    before, comma, _rest = incomplete.rpartition(",")
+    columns = view.columns if view is not None else ()
+    return [(before + comma + one.name, _(one.label)) for one in columns if one.name not in before.split(",")]
 
 
-def read(ctx: Any, query: str, prefix: str) -> list[str]:
-    """Return the words of ``query`` that begin with ``prefix``: its parameters are the ends of a range, and a limit."""
+def keys(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the keys of settings."""
+    from usermgmt.kernel.settings import TABLE
+
+    return [(setting.key, _(setting.help)) for setting in TABLE if setting.key.startswith(incomplete)]
+
+
+def key_values(ctx: Context, incomplete: str) -> list[str]:
+    """Complete the values of the setting whose key stands before."""
+    from usermgmt.kernel.settings import BY_KEY
+
+    setting = BY_KEY.get(ctx.args[0]) if ctx.args else None
+    if setting is None:
+        return []
+    values = ("true", "false") if setting.kind == "bool" else setting.choices
+    return [value for value in values if value and value.startswith(incomplete)]
+
+
+def text_range(prefix: str) -> tuple[str, str]:
+    """Return the ends of the range of texts that begin with ``prefix``, which an index answers."""
+    return prefix, prefix + "\U0010ffff"
+
+
+def read(ctx: Context, query: str, parameters: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of ``query`` from the store of the line that is being typed; none where anything is wrong."""
     try:
         path = _store_file(ctx)
         if path is None:
@@ -39,19 +72,27 @@ def read(ctx: Any, query: str, prefix: str) -> list[str]:
         sqlite.check_file(path)
         connection = sqlite.driver().connect(f"file:{sqlite.quoted(path)}?mode=ro", uri=True, timeout=_PATIENCE)
         try:
-            rows = connection.execute(query, (prefix, prefix + "\U0010ffff", _MOST)).fetchall()
+            rows: list[tuple[Any, ...]] = connection.execute(query, tuple(parameters)).fetchall()
         finally:
             connection.close()
     except Exception:  # noqa: BLE001 - a TAB shows no error, whatever is wrong with the store
         return []
-    return _safe([row[0] for row in rows])
+    return rows
 
 
-def _store_file(ctx: Any) -> Path | None:
+def safe(words: Iterable[str]) -> list[str]:
+    """Keep the words that go into a command line as they are: neither the terminal nor the shell reads them otherwise."""
+    return [word for word in words if word.isprintable() and not _MISREAD & set(word)]
+
+
+def _store_file(ctx: Context) -> Path | None:
     """Return the store's file, or None where it is a server: commands and options complete without it."""
-    from usermgmt.kernel.invocation import Invocation, load_settings, store_location
+    from usermgmt.kernel.invocation import load_settings, store_location
 
-    call = Invocation(os.environ, Path.cwd(), streams=ctx.obj.streams if ctx.obj else None)  # type: ignore[arg-type]
-    call.globals = [one.params for one in (ctx.find_root(), ctx) if one.params]
-    location = store_location(call.env, load_settings(call))
-    return None if "://" in location else Path(location)
+    call = ctx.obj
+    location = store_location(call.env, load_settings(call, lenient=True))
+    if "://" in location:
+        return None
+    # the shell would expand it when the command runs
+    path = Path(location).expanduser()
+    return path if path.is_absolute() else call.cwd / path

@@ -107,6 +107,11 @@ class Context:
         return self._store
 
     @property
+    def found(self) -> Store | None:
+        """The opened store, or None where none could be opened."""
+        return self._store
+
+    @property
     def db(self) -> Connection:
         """The connection of the running transaction."""
         assert self._connection is not None, "no transaction is running"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from usermgmt.kernel import actor, settings
 from usermgmt.kernel.clock import Clock, Random
 from usermgmt.kernel.context import Consent, Context, Output
-from usermgmt.kernel.errors import Denied, Exit, NeedsConfirmation, UsageProblem
+from usermgmt.kernel.errors import Denied, Exit, NeedsConfirmation, UsageProblem, UsermgmtError
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import GLOBALS
 
@@ -83,7 +83,7 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
         from usermgmt.kernel.render import wanted
 
         ctx.fields = wanted(ctx, spec.shows)
-    if call.option("now") and not spec.opens:
+    if call.option("now") and not (spec.opens or spec.finds):
         raise not_simulated()
     return ctx
 
@@ -163,14 +163,16 @@ def store_place(env: Mapping[str, str], loaded: settings.Settings, cwd: Path) ->
     return place(store_location(env, loaded), cwd, given=loaded.origin("store.url") == "--store")
 
 
-def open_store(call: Invocation, ctx: Context) -> None:
-    """Open the store and, with ``--now``, set the clock of a simulated one.
+def open_store(call: Invocation, ctx: Context, *, old: bool = False) -> None:
+    """Open the store, with ``old`` also one of an older schema, and, with ``--now``, set the clock of a simulated one.
 
     Raises what ``Store`` raises, and ``UsageProblem`` for ``--now`` on a real store.
     """
     from usermgmt.kernel.store import Store
+    from usermgmt.migrations import HEAD, KNOWN
 
-    opened = Store(store_place(ctx.env, ctx.settings, ctx.cwd), ctx.settings, data_home(ctx.env))
+    at = store_place(ctx.env, ctx.settings, ctx.cwd)
+    opened = Store(at, ctx.settings, data_home(ctx.env), accept=KNOWN if old else (HEAD,))
     ctx.use(opened)
     if now := call.option("now"):
         if not opened.meta.simulated:
@@ -179,6 +181,22 @@ def open_store(call: Invocation, ctx: Context) -> None:
         from usermgmt.kernel.clock import from_text
 
         ctx.clock = Clock(from_text(moment))
+
+
+def find_store(call: Invocation, ctx: Context) -> None:
+    """Open the store where it is sound; where it is not, or there is none, ``ctx.found`` is None.
+
+    Raises ``UsageProblem`` for ``--now`` where no simulated store could be opened.
+    """
+    try:
+        open_store(call, ctx)
+        assert ctx.store.meta
+    except UsageProblem:
+        raise
+    except UsermgmtError:
+        ctx.use(None)
+        if call.option("now"):
+            raise not_simulated() from None
 
 
 def not_simulated() -> UsageProblem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.kernel.errors import (
@@ -24,6 +25,7 @@ from usermgmt.kernel.errors import (
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -172,6 +174,20 @@ def create_exclusively(path: Path) -> None:
     Raises ``FileExistsError`` and other ``OSError``.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, 0o600))
+
+
+@contextmanager
+def guarded(seconds: float) -> Iterator[None]:
+    """Turn the driver's errors into ours, whether SQLAlchemy wrapped them or a bare cursor raised them."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (DBAPIError, driver().Error) as error:
+        ours = translate(error.orig if isinstance(error, DBAPIError) else error, seconds)
+        if ours is None:
+            raise
+        raise ours from None
 
 
 def translate(error: Any, seconds: float) -> UsermgmtError | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.exc import DBAPIError
 
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.settings import Settings
@@ -75,12 +75,18 @@ def place(location: str, cwd: Path, *, given: bool = False) -> Place:
 class Store:
     """One store, opened for one invocation; every transaction begins with the same checks."""
 
-    def __init__(self, at: Place, settings: Settings, home: Path) -> None:
+    def __init__(
+        self, at: Place, settings: Settings, home: Path, *, accept: tuple[str, ...] = (HEAD,), anchored: bool = True
+    ) -> None:
         """Make the engine; nothing is read yet. ``home`` holds keys and anchors of a store that is no file.
 
+        ``accept`` names the revisions of the schema that are taken, for what migrates or describes a store;
+        ``anchored=False`` leaves out the comparison with the anchors, for what mends or describes a store that fails it.
         Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``Unavailable``.
         """
         self.place = at
+        self._accept = accept
+        self._anchored = anchored
         self.settings = settings
         self.busy_timeout: float = settings.seconds("store.busy_timeout")
         self._meta: Meta | None = None
@@ -165,11 +171,9 @@ class Store:
             return None
         connection.execution_options(lockless=True)
         with connection.begin():
-            self._check_schema(connection)
-            row = connection.execute(sa.select(store_meta)).one_or_none()
-        if row is None:
-            raise NotAStore(path=self.place.label, problem=_("it does not say what it is"))
-        self._meta = Meta(row.store_id, row.lineage, row.simulated, row.region, row.created_at, HEAD)
+            self._meta = describe(connection, self.place.label, self._accept)
+        if not self._anchored:
+            return None
         from usermgmt.kernel.audit import anchor
 
         return anchor.last(self.anchor_file)
@@ -177,21 +181,16 @@ class Store:
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Turn the driver's errors into ours."""
-        try:
-            yield
-        except DBAPIError as error:
-            ours = self.translate(error)
-            if ours is None:
-                raise
-            raise ours from None
-        except Exception as error:
-            # a cursor used below SQLAlchemy raises the driver's own class
-            if not isinstance(error, sqlite.driver().Error):
-                raise
-            ours = sqlite.translate(error, self.busy_timeout)
-            if ours is None:
-                raise
-            raise ours from None
+        from sqlalchemy.exc import DBAPIError
+
+        with sqlite.guarded(self.busy_timeout):
+            try:
+                yield
+            except DBAPIError as error:
+                ours = self.translate(error)
+                if ours is None:
+                    raise
+                raise ours from None
 
     def translate(self, error: DBAPIError) -> Exception | None:
         """Return our error for a driver's, or None where it is a fault of ours."""
@@ -204,14 +203,6 @@ class Store:
         if postgres.missing_relation(error.orig):
             return NoStore(path=self.place.label)
         return postgres.translate(error.orig, self.busy_timeout)
-
-    def _check_schema(self, connection: Connection) -> None:
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
-        if found == HEAD:
-            return
-        if found in KNOWN:
-            raise SchemaOld(found=found, needed=HEAD)
-        raise SchemaNewer(found=found or "?", needed=HEAD)
 
     def _check_anchor(self, connection: Connection, last: Anchor) -> None:
         # read again: a restore between the two transactions changes the lineage
@@ -226,6 +217,22 @@ class Store:
         found = connection.execute(sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)).scalar()
         if last.n and found != last.hash:
             raise IntegrityBroken(problem=_("audit entry {n} is not the one that was anchored").format(n=last.n))
+
+
+def describe(connection: Connection, label: str, accept: tuple[str, ...] = (HEAD,)) -> Meta:
+    """Return what the store on ``connection`` is; ``label`` names it in errors.
+
+    Raises ``SchemaOld`` and ``SchemaNewer`` for a revision that is not in ``accept``, ``NotAStore``.
+    """
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none() or ""
+    if found not in accept:
+        raise SchemaOld(found=found, needed=HEAD) if found in KNOWN else SchemaNewer(found=found or "?", needed=HEAD)
+    # by name: an older revision may lack a column that this program's table has
+    columns = [store_meta.c[name] for name in Meta.__slots__ if name != "schema"]
+    row = connection.execute(sa.select(*columns)).one_or_none()
+    if row is None:
+        raise NotAStore(path=label, problem=_("it does not say what it is"))
+    return Meta(*row, found)
 
 
 def rolled_back(problem: str) -> IntegrityBroken:

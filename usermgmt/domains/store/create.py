@@ -132,7 +132,8 @@ def new_file(path: Path) -> Iterator[Path]:
         folder = mkdtemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(folder) / path.name
         sqlite.create_exclusively(temporary)
-        yield temporary
+        with sqlite.guarded(0):
+            yield temporary
         os.link(temporary, path)
         sync_directory(path.parent)
     except OSError as error:

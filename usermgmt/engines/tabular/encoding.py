@@ -53,10 +53,10 @@ def decide(source: Source, forced: str | None = None) -> str:
     if forced is not None:
         return forced
     source.keep()
-    line = _not_utf8(source)
-    if line is None:
+    line, cut_off = _first_fault(source)
+    if not line:
         return "utf-8"
-    if _is_gb18030(source):
+    if not cut_off and _is_gb18030(source):
         return "gb18030"
     raise Undecodable(file=source.name, line=line)
 
@@ -103,24 +103,27 @@ def _refuse_other_files(source: Source) -> None:
         raise NulByte(file=source.name, line=1 + line_ends(source.head[:nul]))
 
 
-def _not_utf8(source: Source) -> int | None:
+def _first_fault(source: Source) -> tuple[int, bool]:
+    """Return the line of the first bytes that are not UTF-8, 0 if all are, and whether only the last are missing."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    ended = False
     try:
         for chunk in source.chunks():
             decoder.decode(chunk)
+        ended = True
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        return source.line + line_ends(error.object[: error.start])
-    return None
+        return source.line + line_ends(error.object[: error.start]), ended
+    return 0, False
 
 
 def _is_gb18030(source: Source) -> bool:
     """Say whether all of ``source``, known not to be UTF-8, decodes as GB18030 and is likely meant so.
 
     A broken UTF-8 file and much of Latin-1 decode too, into characters nobody wrote. So (in a sample) the faults
-    must outweigh the sequences that are UTF-8; and at least half of the wide characters must be in GB 2312, which
-    has nearly all of running Chinese, or be written in four bytes: ``Müller`` in Latin-1 holds the rare two-byte
-    character ``黮``.
+    must weigh as much as the sequences that are UTF-8; and at least half of the wide characters must be in GB 2312,
+    which has nearly all of running Chinese, or be written in four bytes: ``Müller`` in Latin-1 holds the rare
+    two-byte character ``黮``.
     """
     decoder = codecs.getincrementaldecoder("gb18030")("strict")
     sampled = lead = likely = 0
@@ -134,7 +137,7 @@ def _is_gb18030(source: Source) -> bool:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
-    return lead > 0 and likely >= 0
+    return lead >= 0 and likely >= 0
 
 
 def _faults_over_utf8(chunk: bytes) -> int:
