@@ -36,8 +36,10 @@ class Spec:
 
     ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
     writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead takes a
-    store in whatever state, or none, and looks at it itself (``ctx.found``). ``shows``: the view of its result. ``paths``:
-    parameters that name files, found by their metavar.
+    store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that its anchors
+    contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of its result.
+    ``paths``: parameters that name files, found by their metavar. ``lenient``: works with a broken configuration, to
+    mend it.
     """
 
     may: P | None = None
@@ -47,12 +49,14 @@ class Spec:
     opens: bool = True
     old: bool = False
     finds: bool = False
+    checks: bool = False
     shows: View | None = None
     reveals: bool = False
     confirms: bool = False
     versioned: bool = False
     reasoned: bool = False
     raw: bool = False
+    lenient: bool = False
     paths: tuple[str, ...] = ()
 
     @property
@@ -119,9 +123,9 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     if spec.finds:
         invocation.find_store(call, ctx)
     else:
-        invocation.open_store(call, ctx, old=spec.old)
+        invocation.open_store(call, ctx, old=spec.old, anchored=not spec.checks)
     try:
-        if spec.chunks or spec.finds:
+        if spec.chunks or spec.finds or spec.checks:
             ctx.require_declared(spec.may)
             return _show(ctx, spec, body())
         if spec.writes:

@@ -83,6 +83,8 @@ class Context:
     cwd: Path
     output: Output
     command: str = ""
+    config_file: Path | None = None
+    """The file that ``--config`` names."""
     reason: str = ""
     dry_run: bool = False
     if_version: int | None = None
@@ -175,6 +177,11 @@ class Context:
     def note(self, message: str) -> None:
         """Say something on standard error that the caller may do without."""
         if not self.output.quiet:
+            self.streams.err(neutral(message) + "\n")
+
+    def detail(self, message: str) -> None:
+        """Say something on standard error that only ``--verbose`` asks for."""
+        if self.output.verbose:
             self.streams.err(neutral(message) + "\n")
 
     def warn(self, message: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.command import Spec
     from usermgmt.kernel.context import AskFirst
-    from usermgmt.kernel.store import Place
+    from usermgmt.kernel.store import Place, Store
     from usermgmt.kernel.streams import Streams
 
 
@@ -61,7 +61,7 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     if who.via == "sudo":
         call.env = settings.narrowed(call.env)
         _refuse_paths(call, spec, given, who)
-    loaded = load_settings(call)
+    loaded = load_settings(call, lenient=spec.lenient)
     may_ask = call.streams.stdin_tty and call.streams.stderr_tty and not call.option("no_input")
     ctx = Context(
         settings=loaded,
@@ -73,6 +73,7 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
         cwd=call.cwd,
         output=_output(call, loaded, given),
         command=path,
+        config_file=config_file(call.option("config")),
         reason=_reason(given.pop("reason", "")),
         dry_run=given.pop("dry_run", False),
         if_version=given.pop("if_version", None),
@@ -99,14 +100,26 @@ def _refuse_paths(call: Invocation, spec: Spec, given: dict[str, Any], who: acto
         raise PathRefused(name=named[0], actor=who.name)
 
 
-def load_settings(call: Invocation) -> settings.Settings:
-    """Read the configuration of this invocation."""
+def load_settings(call: Invocation, *, lenient: bool = False) -> settings.Settings:
+    """Read the configuration of this invocation; ``lenient`` leaves out what is wrong or missing."""
     overrides = {}
     for option, key in (("store", "store.url"), ("lang", "lang"), ("color", "output.color")):
         if (value := call.option(option)) is not None:
             overrides[key] = (str(value), f"--{option}")
-    named = call.option("config")
-    return settings.load(call.env, call.cwd, Path(named) if named else None, overrides, os.geteuid())
+    named = config_file(call.option("config"))
+    euid = os.geteuid()
+    try:
+        return settings.load(call.env, call.cwd, named, overrides, euid, lenient=lenient)
+    except FileMissing:
+        if not lenient:
+            raise
+        env = {name: value for name, value in call.env.items() if name != "USERMGMT_CONFIG"}
+        return settings.load(env, call.cwd, None, overrides, euid, lenient=True)
+
+
+def config_file(named: str | None) -> Path | None:
+    """Return the file that ``--config`` names."""
+    return Path(named) if named else None
 
 
 def _output(call: Invocation, loaded: settings.Settings, given: dict[str, Any]) -> Output:
@@ -163,19 +176,23 @@ def store_place(env: Mapping[str, str], loaded: settings.Settings, cwd: Path) ->
     return place(store_location(env, loaded), cwd, given=loaded.origin("store.url") == "--store")
 
 
-def open_store(call: Invocation, ctx: Context, *, old: bool = False) -> None:
+def open_store(call: Invocation, ctx: Context, *, old: bool = False, anchored: bool = True) -> None:
     """Open the store, with ``old`` also one of an older schema, and, with ``--now``, set the clock of a simulated one.
 
+    ``anchored=False`` also opens one that its anchors contradict.
     Raises what ``Store`` raises, and ``UsageProblem`` for ``--now`` on a real store.
     """
     from usermgmt.kernel.store import Store
     from usermgmt.migrations import HEAD, KNOWN
 
     at = store_place(ctx.env, ctx.settings, ctx.cwd)
-    opened = Store(at, ctx.settings, data_home(ctx.env), accept=KNOWN if old else (HEAD,))
+    opened = Store(at, ctx.settings, data_home(ctx.env), accept=KNOWN if old else (HEAD,), anchored=anchored)
     ctx.use(opened)
+    ctx.detail(_("store {place}, actor {actor}").format(place=opened.place.label, actor=ctx.actor.name))
+    for path in ctx.settings.files:
+        ctx.detail(_("configuration {path}").format(path=path))
     if now := call.option("now"):
-        if not opened.meta.simulated:
+        if not _simulated(opened):
             raise not_simulated()
         moment = ctx.moment(str(now), "--now")
         from usermgmt.kernel.clock import from_text
@@ -197,6 +214,18 @@ def find_store(call: Invocation, ctx: Context) -> None:
         ctx.use(None)
         if call.option("now"):
             raise not_simulated() from None
+
+
+def _simulated(opened: Store) -> bool:
+    """Tell whether the first entry of the audit marks the store as simulated: a row changed later does not count."""
+    import orjson
+    import sqlalchemy as sa
+
+    from usermgmt.kernel.tables import audit_entry
+
+    with opened.reading() as connection:
+        body = connection.execute(sa.select(audit_entry.c.body).where(audit_entry.c.seq == 1)).scalar()
+    return body is not None and orjson.loads(body).get("simulated") is True
 
 
 def not_simulated() -> UsageProblem:

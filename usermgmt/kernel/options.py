@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from usermgmt.kernel import complete
 from usermgmt.kernel.i18n import N_
 
 if TYPE_CHECKING:
@@ -70,7 +71,16 @@ _OUTPUT: tuple[tuple[str, Any, Any], ...] = (
     ("as_json", Annotated[bool, _option("--json", help=N_("The same as -o json."), panel=OUTPUT_PANEL)], False),
     (
         "fields",
-        Annotated[str, _option("--fields", help=N_("Only these fields, by comma."), panel=OUTPUT_PANEL, metavar="A,B")],
+        Annotated[
+            str,
+            _option(
+                "--fields",
+                help=N_("Only these fields, by comma."),
+                panel=OUTPUT_PANEL,
+                metavar="A,B",
+                autocompletion=complete.fields,
+            ),
+        ],
         "",
     ),
     ("jq", Annotated[str, _option("--jq", help=N_("Filter the JSON with jq."), panel=OUTPUT_PANEL, metavar="EXPR")], ""),

@@ -20,8 +20,10 @@ class Audited:
 
     ``personal`` names the fields that stand as salted commitments. ``follows`` names fields that an entry leaves
     out when they equal what they follow: another field, ``@created`` (time of the first entry), ``@changed`` (time
-    of the last) or ``@field:NAME`` (time of the last entry that changed NAME). ``rows`` is the dotted name of the
-    function that yields the rows to compare, ``names`` of the one that turns uids into names for people.
+    of the last) or ``@field:NAME`` (time of the last entry that changed NAME); ``kernel.audit.fold`` reads it.
+    ``unfolded`` are the store's own numbers, which no entry keeps. Dotted names of functions: ``rows`` yields the rows
+    to compare (``fold.Row``), ``names`` turns uids into names for people, ``details`` folds what the tables keep beside
+    the fields.
     """
 
     kind: str
@@ -29,7 +31,9 @@ class Audited:
     masks: dict[str, str]
     follows: dict[str, str]
     rows: str
-    names: str = ""
+    names: str
+    details: str = ""
+    unfolded: frozenset[str] = frozenset({"id", "version"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def load(
     euid: int,
     *,
     system_dir: Path = SYSTEM_DIR,
+    lenient: bool = False,
 ) -> Settings:
     """Return the settings of an invocation, from these layers, the later the stronger.
 
@@ -145,12 +146,15 @@ def load(
     6. ``overrides``, the command line: key -> (value, option); the value None is an option that was not given.
 
     ``euid`` is the account whose files are trusted beside root's. For a sudo'd call pass ``narrowed(env)``.
+    A ``lenient`` call leaves out what is wrong in files and environment, for commands that help to mend it.
     Raises ``BadConfiguration`` at the first problem, ``UsageProblem`` for one on the command line, ``FileMissing`` for
     a named file that is not there.
     """
     found, files = [], []
     for item in inspect(env, cwd, config_file, euid, system_dir=system_dir):
         if isinstance(item, Problem):
+            if lenient:
+                continue
             raise item.error()
         if isinstance(item, ConfigFile):
             files.append(item.path)

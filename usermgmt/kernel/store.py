@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.settings import Settings
+
+_AUDIT = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE)
+_CHANGING = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b", re.I | re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ class Store:
         self._anchor_root = settings.path("audit.anchor_dir") or base / "anchors"
         self.engine = self._engine()
         self.changed = 0
-        event.listen(self.engine, "after_cursor_execute", self._count)
+        event.listen(self.engine, "before_cursor_execute", self._before)
+        event.listen(self.engine, "after_cursor_execute", self._after)
 
     def _engine(self) -> Engine:
         if self.place.path is not None:
@@ -106,11 +111,30 @@ class Store:
         url = postgres.with_password(self.place.url, self.settings.path("store.password_file"))
         return postgres.engine(url, busy_timeout=self.busy_timeout, tls=self.settings.text("store.tls"))
 
-    def _count(self, _c: Any, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
-        # the net under every writing command: rows of a domain that changed without an entry are rolled back
-        verb, _space, rest = statement.lstrip().partition(" ")
-        if verb in ("INSERT", "UPDATE", "DELETE") and "audit_" not in rest[:40] and cursor.rowcount:
+    # The net under every writing command: rows that changed without an entry are rolled back. SQLite counts changed rows
+    # itself, whoever changed them and however; PostgreSQL says after each statement what it was.
+
+    def _before(self, c: Connection, cursor: Any, _s: str, _p: Any, _x: Any, _many: bool) -> None:
+        if self.dialect == "sqlite":
+            self._notice(c, cursor.connection, "")
+
+    def _after(self, c: Connection, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
+        if self.dialect == "sqlite":
+            self._notice(c, cursor.connection, statement)
+        elif cursor.rowcount and not _AUDIT.match(statement) and _CHANGING.match(cursor.statusmessage or statement):
             self.changed += 1
+
+    def _notice(self, c: Connection, raw: Any, statement: str) -> None:
+        total = raw.total_changes
+        if total != c.info.get("changes", 0):
+            c.info["changes"] = total
+            if not _AUDIT.match(statement):
+                self.changed += 1
+
+    def settle(self, c: Connection) -> None:
+        """Notice what was changed below SQLAlchemy since its last statement."""
+        if self.dialect == "sqlite":
+            self._notice(c, c.connection.driver_connection, "")
 
     @property
     def dialect(self) -> str:

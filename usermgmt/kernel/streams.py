@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -31,6 +32,7 @@ class Streams:
             stdout_tty=sys.stdout.isatty(),
             stderr_tty=sys.stderr.isatty(),
             encoding=sys.stdout.encoding or "utf-8",
+            width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
         )
 
     def out(self, text: str) -> None:

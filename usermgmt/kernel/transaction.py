@@ -40,6 +40,7 @@ def writing(ctx: Context) -> Iterator[None]:
             ctx.use(store, connection, log)
             store.changed = 0
             yield
+            store.settle(connection)
             if store.changed and not log.appended:
                 raise Unrecorded(command=ctx.command)
             log.close()
@@ -51,6 +52,8 @@ def writing(ctx: Context) -> Iterator[None]:
         ctx.use(store)
     if log.appended:
         anchor(ctx, log)
+        entries = _("change {change}, audit entries {first} to {last}")
+        ctx.detail(entries.format(change=ctx.change_id, first=log.seq - log.appended + 1, last=log.seq))
 
 
 def anchor(ctx: Context, log: Log) -> None:

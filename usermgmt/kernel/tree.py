@@ -237,6 +237,10 @@ class Root(Group):
             self.commands[cmd_name] = loaded.commands[cmd_name] if row.single else loaded
         return self.commands.get(cmd_name)
 
+    def summaries(self) -> list[tuple[str, str]]:
+        """Return every name that may follow with its line, importing nothing."""
+        return [(row.name, _(row.summary)) for row in GROUPS]
+
     def _pieces(self, _ctx: Any) -> Iterator[str]:
         yield from (_("[GLOBAL OPTIONS]"), _("GROUP"), _("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
 

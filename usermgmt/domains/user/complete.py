@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typer import Context
 
 from usermgmt.kernel import complete
@@ -11,7 +13,7 @@ _BY_ID = "id:"
 _DIGITS = 18
 
 
-def usernames(ctx: Context, incomplete: str) -> list[str]:
+def usernames(ctx: Context, incomplete: str) -> Sequence[str | tuple[str, str]]:
     """Complete users: by the beginning of the username, also as ``username:NAME``, or by that of the id as ``id:42``.
 
     Addresses are personal, and are not offered.
@@ -19,9 +21,15 @@ def usernames(ctx: Context, incomplete: str) -> list[str]:
     if incomplete.startswith(_BY_ID):
         return _ids(ctx, incomplete.removeprefix(_BY_ID))
     head = _BY_NAME if incomplete.startswith(_BY_NAME) else ""
-    query = 'SELECT username FROM "user" WHERE username_norm >= ? AND username_norm < ? ORDER BY username_norm LIMIT ?'
-    rows = complete.read(ctx, query, (*complete.text_range(_normal(incomplete.removeprefix(head))), complete.MOST))
-    return [head + name for name in complete.safe(row[0] for row in rows)]
+    typed = incomplete.removeprefix(head)
+    query = """
+        SELECT username, username_norm FROM "user" WHERE username_norm >= ? AND username_norm < ?
+        ORDER BY username_norm LIMIT ?
+    """
+    rows = complete.read(ctx, query, (*complete.text_range(_normal(typed)), complete.MOST))
+    # the form that continues what was typed; both name the user
+    names = (shown if shown.startswith(typed) else norm for shown, norm in rows)
+    return [head + name for name in complete.safe(names)]
 
 
 def _normal(typed: str) -> str:
@@ -33,15 +41,15 @@ def _normal(typed: str) -> str:
         return typed
 
 
-def _ids(ctx: Context, digits: str) -> list[tuple[str, str]] | list[str]:
+def _ids(ctx: Context, digits: str) -> list[tuple[str, str]]:
     if digits and not (digits.isascii() and digits.isdecimal() and digits[0] != "0" and len(digits) <= _DIGITS):
         return []
-    # 4 begins 4, 40 to 49, 400 to 499, ...: as many ranges of the key as there are digits left
-    first = int(digits or 0)
-    ranges = [(first * 10**n, (first + 1) * 10**n - 1) for n in range(_DIGITS - len(digits) + 1)] if digits else [(1, 2**62)]
-    where = " OR ".join("id BETWEEN ? AND ?" for _range in ranges)
-    query = f'SELECT id, username FROM "user" WHERE {where} ORDER BY id LIMIT ?'  # noqa: S608 - of our own words only
-    rows = complete.read(ctx, query, (*(end for one in ranges for end in one), complete.MOST))
+    # 4 begins 4, 40 to 49, 400 to 499, ...: one range of the key for each length
+    lengths = range(_DIGITS - len(digits) + 1)
+    ends = [(int(digits) * 10**n, (int(digits) + 1) * 10**n - 1) for n in lengths] if digits else [(1, 10**_DIGITS)]
+    one = 'SELECT * FROM (SELECT id, username FROM "user" WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)'
+    parameters = (value for low, high in ends for value in (low, high, complete.MOST))
+    rows = complete.read(ctx, " UNION ALL ".join([one] * len(ends)), parameters)[: complete.MOST]
     return [(f"{_BY_ID}{row[0]}", row[1] if complete.safe([row[1]]) else "") for row in rows]
 
 

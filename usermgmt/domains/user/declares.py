@@ -46,6 +46,7 @@ USER = Audited(
     },
     rows="usermgmt.domains.user.state:rows",
     names="usermgmt.domains.user.state:names",
+    details="usermgmt.domains.user.state:details",
 )
 
 DECLARES = Declaration(

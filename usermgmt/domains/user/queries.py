@@ -130,7 +130,7 @@ def _list(ctx: Context, name: str) -> Any:
 
 
 def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
-    result = ctx.db.execution_options(stream_results=True, yield_per=_CHUNK).execute(query)
+    result = ctx.db.execute(query.execution_options(yield_per=_CHUNK))
     if not any(name in _NEEDS or name in _LISTS for name in ctx.fields):
         for chunk in result.partitions():
             yield from map(tuple, chunk)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from usermgmt.domains.user.declares import USER
 from usermgmt.domains.user.models import User, UserAddress, UserExternalId, UserFormerName, UserNote, UserTag
+from usermgmt.kernel.audit import fold
+from usermgmt.kernel.audit.fold import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +26,6 @@ note = UserNote.__table__  # type: ignore[attr-defined]
 
 COLUMNS = tuple(column.name for column in user.columns)
 _BATCH = 1000
-_NOT_FOLDED = ("id", "version")
 
 State = dict[str, Any]
 
@@ -47,13 +49,18 @@ def attach(connection: Connection, states: dict[int, State]) -> None:
     query = sa.select(address).where(address.c.user_id.in_(ids)).order_by(address.c.kind, address.c.value)
     for row in connection.execute(query):
         states[row.user_id]["addresses"].append(f"{row.kind}:{row.value}")
-    query = sa.select(former_name).where(former_name.c.user_id.in_(ids)).order_by(former_name.c.until)
-    for row in connection.execute(query):
+    for row in connection.execute(_former_names(ids)):
         states[row.user_id]["former_names"].append(row.username)
 
 
-def rows(connection: Connection) -> Iterator[tuple[str, int, str, State]]:
-    """Yield every user for ``audit verify --state``: target, version, name, and the folded fields that are not empty."""
+def _former_names(ids: list[int]) -> Any:
+    # names given up in the same millisecond stand in one order too
+    query = sa.select(former_name).where(former_name.c.user_id.in_(ids))
+    return query.order_by(former_name.c.until, former_name.c.username_norm)
+
+
+def rows(connection: Connection) -> Iterator[Row]:
+    """Yield every user for ``audit verify --state``."""
     last = 0
     while True:
         batch = connection.execute(sa.select(user).where(user.c.id > last).order_by(user.c.id).limit(_BATCH)).all()
@@ -62,12 +69,42 @@ def rows(connection: Connection) -> Iterator[tuple[str, int, str, State]]:
         states = {row.id: dict(row._mapping) for row in batch}  # noqa: SLF001 - SQLAlchemy's public name
         attach(connection, states)
         attach_notes(connection, states)
-        for state in states.values():
-            yield f"user:{state['uid']}", state["version"], state["username"], folded(state)
+        beside = _beside(connection, list(states))
+        for id_, state in states.items():
+            target = f"user:{state['uid']}"
+            yield Row(target, state["version"], state["username"], f"id:{id_}", folded(state), beside.get(id_, {}))
         last = batch[-1].id
 
 
+def _beside(connection: Connection, ids: list[int]) -> dict[int, State]:
+    """Return what ``details`` folds, as the tables of these users hold it."""
+    found: dict[int, State] = {}
+    query = sa.select(note.c.user_id, note.c.uid, note.c.at, note.c.actor).where(note.c.user_id.in_(ids))
+    for row in connection.execute(query):
+        found.setdefault(row.user_id, {})[f"note:{row.uid}"] = [row.at, row.actor]
+    for row in connection.execute(_former_names(ids)):
+        of_name = [row.username, row.skeleton, row.until]
+        found.setdefault(row.user_id, {})[f"former_name:{row.username_norm}"] = of_name
+    return found
+
+
+def details(before: State, changes: dict[str, list[Any]], at: str, actor: str, kept: State) -> None:
+    """Fold into ``kept`` who wrote a note and when, and since when and under which forms a name is a former one."""
+    for name, (_old, new) in changes.items():
+        if name.startswith("note:"):
+            kept[name] = [at, actor]
+            if new is None:
+                del kept[name]
+    if "username" not in changes or "username_norm" not in before:
+        return
+    norm = changes.get("username_norm", changes["username"])[1]
+    if norm != before["username_norm"]:
+        kept.pop(f"former_name:{norm}", None)
+        kept[f"former_name:{before['username_norm']}"] = [before["username"], before["skeleton"], at]
+
+
 def attach_notes(connection: Connection, states: dict[int, State]) -> None:
+    """Add to each state the user's notes, each as a field of its own."""
     query = sa.select(note.c.user_id, note.c.uid, note.c.text).where(note.c.user_id.in_(list(states)))
     for row in connection.execute(query):
         states[row.user_id][f"note:{row.uid}"] = row.text
@@ -81,7 +118,7 @@ def names(connection: Connection, uids: list[str]) -> dict[str, str]:
 
 def folded(state: State) -> State:
     """Return the fields of ``state`` that folding the audit gives: neither empty, nor the store's own numbers."""
-    return {name: value for name, value in state.items() if name not in _NOT_FOLDED and value not in (None, [], {})}
+    return {name: value for name, value in state.items() if name not in USER.unfolded and value not in (None, [], {})}
 
 
 def changes(before: State, after: State) -> dict[str, list[Any]]:
@@ -94,27 +131,8 @@ def changes(before: State, after: State) -> dict[str, list[Any]]:
 
 
 def recorded(made: dict[str, list[Any]], before: State, after: State, now: str) -> dict[str, list[Any]]:
-    """Return ``made`` as the audit keeps it: without what follows from the rest (``Audited.follows``).
-
-    A field that follows another is left out where it equals it, and stands there even unchanged where it does not:
-    folding would else take the other's new value.
-    """
-    kept = {name: pair for name, pair in made.items() if name not in _FOLLOWING and name not in _NOT_FOLDED}
-    for name, (trigger, base) in _FOLLOWING.items():
-        if trigger in made and after.get(name) != (now if base == "@" else after.get(base)):
-            kept[name] = [before.get(name), after.get(name)]
-    return kept
-
-
-_FOLLOWING = {
-    "username_norm": ("username", "username"),
-    "skeleton": ("username", "username_norm"),
-    "email_norm": ("email", "email"),
-    "status_at": ("status", "@"),
-    "created_at": ("created_at", "@"),
-    "updated_at": ("updated_at", "@"),
-}
-"""Field -> the field whose change sets it, and what it then equals; ``@`` is the time of the entry."""
+    """Return ``made`` as the audit keeps it: without what follows from the rest."""
+    return fold.rules("user").recorded(made, before, after, now)
 
 
 def replace_lists(connection: Connection, user_id: int, wanted: State, names: Iterable[str]) -> None:

@@ -58,7 +58,7 @@ def one(ctx: Context, seq: int) -> dict[str, Any] | None:
 
 
 def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
-    result = ctx.db.execution_options(stream_results=True, yield_per=_CHUNK).execute(query)
+    result = ctx.db.execute(query.execution_options(yield_per=_CHUNK))
     for chunk in result.mappings().partitions(_CHUNK):
         for entry in _told(ctx, chunk):
             yield tuple(entry[name] for name in ctx.fields)

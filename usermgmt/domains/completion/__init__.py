@@ -1,0 +1,1 @@
+"""Completion scripts: stubs for bash and zsh that ask the program."""

@@ -1,0 +1,130 @@
+"""``store backup``: one file with all of the store, verified before it gets its name.
+
+The order: copy, verify, audit entry, name. The entry names the file's SHA-256, so it cannot be in the copy; and it comes
+before the name, because no copy of everybody's data may lie about that the log does not know of. Killed in between, the
+log knows of a backup that was never to be seen, which harms nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from usermgmt.domains.store import contents, copying, manifest, places, verifying
+from usermgmt.domains.store.errors import BackupBroken
+from usermgmt.kernel.audit import keys
+from usermgmt.kernel.audit.anchor import Anchor
+from usermgmt.kernel.errors import Unavailable
+from usermgmt.kernel.events import E
+from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.results import CREATED, Change
+from usermgmt.kernel.transaction import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+
+    from usermgmt.domains.store.verifying import Facts
+    from usermgmt.kernel.context import Context
+    from usermgmt.kernel.store import Store
+
+NOUN = N_("backup")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup: where it is, what it holds, its size in bytes and its SHA-256."""
+
+    path: Path
+    facts: Facts
+    bytes: int
+    sha256: str
+
+    def noted(self) -> dict[str, Any]:
+        """Return what the audit keeps of it; of its place only the name, since a path may tell of persons."""
+        return {"file": self.path.name, "sha256": self.sha256, **self.facts.head.facts()}
+
+
+def backup(ctx: Context, path: Path) -> Change:
+    """Back the store up into ``path``, a new file, with its manifest beside it.
+
+    Raises ``FileExists``, ``FileMissing``, ``FileUnreadable``, ``DiskFull``, ``IntegrityBroken``.
+    """
+    check(ctx.store, path)
+    if ctx.dry_run:
+        return _rehearsed(ctx, path)
+    with ctx.store.reading() as connection:
+        made = make(ctx, connection, path, lambda made: record(ctx, E.STORE_BACKUP, "store", facts=made.noted()))
+    return Change(CREATED, NOUN, str(path), values(made))
+
+
+def check(store: Store, path: Path) -> None:
+    """Make sure that a backup can be made at ``path``; raises as ``backup`` does."""
+    places.check_free(path, size(store))
+    places.check_free(manifest.beside(path), 0)
+
+
+def size(store: Store) -> int:
+    """Return how many bytes the store takes."""
+    if store.place.path is not None:
+        beside = [store.place.path, *(store.place.path.with_name(store.place.path.name + end) for end in ("-wal",))]
+        return sum(path.stat().st_size for path in beside if path.exists())
+    with store.reading() as connection:
+        found: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+    return found
+
+
+def _rehearsed(ctx: Context, path: Path) -> Change:
+    with ctx.store.reading() as connection:
+        head, rows = contents.head(connection), contents.counts(connection)
+    meta = ctx.store.meta
+    told = {"path": str(path), "manifest": str(manifest.beside(path)), "store_id": meta.store_id, "schema": meta.schema}
+    return Change(
+        CREATED, NOUN, str(path), {**told, "lineage": head.lineage, "entries": head.n, "counts": rows, "sha256": None}
+    )
+
+
+def values(made: Made) -> dict[str, Any]:
+    """Return what a result says of a backup."""
+    return {
+        "path": str(made.path),
+        "manifest": str(manifest.beside(made.path)),
+        "store_id": made.facts.meta.store_id,
+        "lineage": made.facts.head.lineage,
+        "schema": made.facts.meta.schema,
+        "entries": made.facts.head.n,
+        "head": made.facts.head.hash,
+        "counts": made.facts.counts,
+        "bytes": made.bytes,
+        "sha256": made.sha256,
+    }
+
+
+def make(ctx: Context, connection: Connection, path: Path, note: Callable[[Made], None] | None = None) -> Made:
+    """Copy what ``connection`` sees, verify the copy, call ``note``, and give it the name ``path``."""
+    # before the copy, so that the transaction has its snapshot
+    rows = contents.counts(connection)
+    with places.workspace(path.parent, path.name) as folder:
+        copy = folder / path.name
+        copying.snapshot(connection, ctx.store.meta.schema, copy)
+        facts = verifying.whole_file(copy)
+        if (facts.counts, facts.head) != (rows, contents.head(connection)):
+            raise BackupBroken(path=path, problem=_("it does not hold what the store held"))
+        made = Made(path, facts, copy.stat().st_size, places.digest(copy))
+        if note is not None:
+            note(made)
+        places.publish(copy, path)
+    manifest.write(path, facts, made.sha256, ctx.now, _signed(ctx, facts))
+    return made
+
+
+def _signed(ctx: Context, facts: Facts) -> Anchor | None:
+    head = facts.head
+    anchor = Anchor(facts.meta.store_id, head.lineage, head.n, head.hash, facts.root, ctx.now)
+    try:
+        return keys.load_key(ctx.store.key_dir).sign(anchor)
+    except Unavailable as error:
+        ctx.warn(_("the manifest could not be signed: {problem}").format(problem=error.message))
+        return None

@@ -1,0 +1,82 @@
+"""Where copies of a store are made before they get their name: private directories beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from usermgmt.kernel import sqlite
+from usermgmt.kernel.errors import DiskFull, FileExists, FileMissing, FileUnreadable
+from usermgmt.kernel.files import failure, sync_directory
+from usermgmt.kernel.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""What SQLite may leave beside a store's file; never to be taken for that of another file of the name."""
+
+
+@contextmanager
+def workspace(folder: Path, name: str) -> Iterator[Path]:
+    """Give a private directory in ``folder`` that is gone at the end; ``name`` says what it was for.
+
+    Errors of the file system and of SQLite that come up in it are raised as ours.
+    """
+    made = ""
+    try:
+        # a directory of its own takes the journals along, whatever happens
+        made = mkdtemp(prefix=f".{name}.", dir=folder)
+        yield Path(made)
+    except OSError as error:
+        raise failure(Path(error.filename or folder / name), error) from None
+    except (DBAPIError, sqlite.driver().Error) as error:
+        ours = sqlite.translate(error.orig if isinstance(error, DBAPIError) else error, 0)
+        if ours is None:
+            raise
+        raise ours from None
+    finally:
+        if made:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def publish(made: Path, path: Path) -> None:
+    """Give the finished file ``made`` its name, at once and for good; raises ``FileExists`` where it is taken."""
+    with made.open("rb") as stream:
+        os.fsync(stream.fileno())
+    try:
+        # link refuses an existing name, rename would not
+        os.link(made, path, follow_symlinks=False)
+    except OSError as error:
+        raise failure(path, error) from None
+    sync_directory(path.parent)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file as hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_free(path: Path, size: int) -> None:
+    """Make sure that a file of ``size`` bytes can be made at ``path``.
+
+    Raises ``FileExists``, ``FileMissing``, ``FileUnreadable``, ``DiskFull``.
+    """
+    if os.path.lexists(path):
+        raise FileExists(path=path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileMissing(path=folder)
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise FileUnreadable(path=folder, problem=_("it cannot be written to"))
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < size:
+        raise DiskFull(problem=_("{path} has no room for {size} bytes").format(path=folder, size=size))

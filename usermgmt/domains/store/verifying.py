@@ -1,0 +1,137 @@
+"""Whether a store's contents hold: its file, its foreign keys, its schema, the whole of its audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from usermgmt.domains.store import contents
+from usermgmt.kernel import sqlite
+from usermgmt.kernel.audit.verifier import Verifier
+from usermgmt.kernel.errors import IntegrityBroken
+from usermgmt.kernel.i18n import _
+from usermgmt.kernel.store import describe
+from usermgmt.migrations import KNOWN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+
+    from usermgmt.domains.store.contents import Head
+    from usermgmt.kernel.audit.verifier import Finding
+    from usermgmt.kernel.store import Meta
+
+_NAMED = 3
+"""So many findings are told; more would say nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a verified store holds: what it is, its head, the Merkle root of its audit, the rows of each table."""
+
+    meta: Meta
+    head: Head
+    root: str
+    counts: dict[str, int]
+
+
+def whole_file(path: Path) -> Facts:
+    """Verify the SQLite store at ``path``, a private file of ours, and return what it holds.
+
+    Raises ``IntegrityBroken`` for the first thing that does not hold, ``SchemaNewer``, ``NotAStore``.
+    """
+    sqlite.check_file(path)
+    with sqlite.engine(path, busy_timeout=1).connect() as connection, connection.begin():
+        if problem := damage(connection):
+            raise IntegrityBroken(problem=_("the file is damaged: {problem}").format(problem=problem))
+        meta = describe(connection, path.name, KNOWN)
+        if problem := foreign_keys(connection) or schema(connection, meta.schema):
+            raise IntegrityBroken(problem=problem)
+        head = contents.head(connection)
+        return Facts(meta, head, chain(connection, meta.store_id, head), contents.counts(connection))
+
+
+def damage(connection: Connection, *, quick: bool = False) -> str:
+    """Return what is wrong with the pages of a SQLite file, empty where nothing is; ``quick`` leaves indexes out."""
+    pragma = "quick_check" if quick else "integrity_check"
+    found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {pragma}({_NAMED})")]
+    return "" if found == ["ok"] else "; ".join(line for row in found for line in str(row).splitlines())
+
+
+def foreign_keys(connection: Connection) -> str:
+    """Return which rows of a SQLite file refer to rows that are not there, empty where none does."""
+    found = list(islice(connection.exec_driver_sql("PRAGMA foreign_key_check"), _NAMED))
+    if not found:
+        return ""
+    named = ", ".join(f"{row[0]}({row[1]}) -> {row[2]}" for row in found)
+    return _("rows refer to rows that are missing: {rows}").format(rows=named)
+
+
+def findings(connection: Connection, store_id: str, head: Head, verifier: Verifier | None = None) -> list[Finding]:
+    """Return the first things in the audit that do not hold, after reading the whole of it."""
+    verifier = verifier or Verifier(store_id, head=(head.n, head.hash))
+    made = verifier.run(contents.entries(connection), contents.parts(connection))
+    named = list(islice(made, _NAMED))
+    # to its end, so that what the verifier then says of head and root is of the whole log
+    for _rest in made:
+        pass
+    return named
+
+
+def chain(connection: Connection, store_id: str, head: Head) -> str:
+    """Verify the whole audit and return its Merkle root; raises ``IntegrityBroken``."""
+    verifier = Verifier(store_id, head=(head.n, head.hash))
+    if found := findings(connection, store_id, head, verifier):
+        raise IntegrityBroken(problem=told(found))
+    return verifier.root
+
+
+def told(found: list[Finding]) -> str:
+    """Return findings of the audit as one line."""
+    return "; ".join(_("audit entry {n}: {detail}").format(n=one.seq, detail=one.detail) for one in found)
+
+
+# -- the schema --------------------------------------------------------------------------------------------------------
+
+
+def schema(connection: Connection, revision: str) -> str:
+    """Return how the objects of a SQLite file differ from what ``revision`` makes, empty where they do not.
+
+    A trigger or a view that somebody put into a file would act in our name; an index beyond ours does no harm.
+    """
+    there, made = objects(connection), _made(revision)
+    lacking = sorted(name for (_kind, name), text in made.items() if there.get((_kind, name)) != text)
+    beyond = sorted(name for kind, name in there.keys() - made.keys() if kind != "index")
+    if lacking:
+        return _("the schema is not that of {revision}: {names}").format(revision=revision, names=", ".join(lacking))
+    if beyond:
+        return _("the schema holds what {revision} does not: {names}").format(
+            revision=revision, names=", ".join(beyond)
+        )
+    return ""
+
+
+def objects(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return the text of every object of a SQLite file, by kind and name."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    rows: Any = connection.exec_driver_sql(query)
+    # sqlite_sequence and what ANALYZE leaves are SQLite's own; the text of alembic_version is Alembic's
+    return {
+        (kind, name): "" if name == "alembic_version" else text
+        for kind, name, text in rows
+        if not (kind == "table" and name.startswith("sqlite_"))
+    }
+
+
+def _made(revision: str) -> dict[tuple[str, str], str]:
+    from usermgmt.migrations.run import upgrade
+
+    engine = sa.create_engine("sqlite://", module=sqlite.driver(), poolclass=NullPool)
+    with engine.connect() as connection, connection.begin():
+        upgrade(connection, revision)
+        return objects(connection)

@@ -1,0 +1,1 @@
+"""The version: of the program and of what it stands on."""

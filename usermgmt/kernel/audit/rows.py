@@ -1,0 +1,36 @@
+"""The raw rows of the log, in the order and shape that the verifier and an export take, as the driver gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from usermgmt.kernel.audit.format import EntryRow, PartRow
+
+_AT_ONCE = 5000
+_ENTRIES = (
+    "SELECT seq, at, change_id, actor, via, action, target, outcome, body, commits, hash FROM audit_entry ORDER BY seq"
+)
+_PARTS = "SELECT seq, part, subject, salt, body FROM audit_pii ORDER BY seq, part"
+
+
+def entries(connection: Connection) -> Iterator[EntryRow]:
+    """Return every entry, oldest first; only as many as the driver fetches at once are in memory."""
+    return _cursor(connection, _ENTRIES)
+
+
+def parts(connection: Connection) -> Iterator[PartRow]:
+    """Return every personal part, in the order of entry and number."""
+    return _cursor(connection, _PARTS)
+
+
+def _cursor(connection: Connection, statement: str) -> Any:
+    # below SQLAlchemy's rows: over a million entries they would cost as much as the hashing
+    cursor: Any = connection.exec_driver_sql(statement, execution_options={"stream_results": True}).cursor
+    if hasattr(cursor, "itersize"):
+        cursor.itersize = _AT_ONCE
+    return iter(cursor)
