@@ -74,11 +74,13 @@ def test_rows_that_happen_to_be_utf8_do_not_decide():
     assert [cells for _line, cells in found.rows()] == [["伟"], ["张伟"], ["李娜"]]
 
 
+@pytest.mark.parametrize("names", [1, 2])
 @pytest.mark.parametrize("length", [1, 2])
-def test_nearly_every_single_name_is_recognised(length):
+def test_nearly_every_short_file_is_recognised(names, length):
+    people = [first + (GIVEN * 2)[i : i + length] for i in range(len(GIVEN)) for first in SURNAMES]
     wrong = total = 0
-    for name in (first + (GIVEN * 2)[i : i + length] for first in SURNAMES for i in range(len(GIVEN))):
-        data = f"name\n{name}\n".encode("gb18030")
+    for i in range(len(people) - names):
+        data = "\n".join(["name", *people[i : i + names], ""]).encode("gb18030")
         if "\ufffd" in data.decode("utf-8", "replace"):
             total += 1
             try:
@@ -86,15 +88,7 @@ def test_nearly_every_single_name_is_recognised(length):
             except errors.Undecodable:
                 wrong += 1
     assert total > 2000
-    assert wrong < total / 200
-
-
-def test_every_two_common_names_are_recognised():
-    wrong = 0
-    for i, surname in enumerate(SURNAMES):
-        data = f"name\n{surname}{GIVEN[i]}\n{SURNAMES[i - 1]}{GIVEN[-i]}{GIVEN[i + 7]}\n".encode("gb18030")
-        wrong += table(data).encoding != "gb18030"
-    assert wrong == 0
+    assert wrong < total / 500
 
 
 def test_a_broken_utf8_file_is_not_taken_for_gb18030():

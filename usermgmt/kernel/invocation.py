@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from usermgmt.kernel import actor, settings
 from usermgmt.kernel.clock import Clock, Random
 from usermgmt.kernel.context import Consent, Context, Output
-from usermgmt.kernel.errors import Denied, Exit, NeedsConfirmation, UsageProblem, UsermgmtError
+from usermgmt.kernel.errors import Denied, Exit, FileMissing, NeedsConfirmation, UsageProblem, UsermgmtError
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import GLOBALS
 

@@ -68,25 +68,27 @@ def _list(flag: str, help: str, metavar: str, **more: object) -> object:  # noqa
     return Option(flag, help=help, metavar=metavar, show_default=False, **more)  # type: ignore[arg-type]
 
 
+AddTag = Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)]
+RemoveTag = Annotated[list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)]
+SetTag = Annotated[
+    list[str] | None, _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Tags:
     """Edits of a user's tags."""
 
-    add_tag: Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)] = None
-    remove_tag: Annotated[
-        list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)
-    ] = None
-    set_tag: Annotated[
-        list[str] | None,
-        _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags),
-    ] = None
+    add_tag: AddTag = None
+    remove_tag: RemoveTag = None
+    set_tag: SetTag = None
 
 
 @dataclass(frozen=True, slots=True)
 class AddedLists:
     """Lists of a new user."""
 
-    add_tag: Annotated[list[str] | None, _list("--add-tag", N_("Add a tag."), "TAG", autocompletion=tags)] = None
+    add_tag: AddTag = None
     external_id: Annotated[
         list[str] | None,
         _list("--external-id", N_("Id in another system; the same as --add-external-id."), "SYSTEM/ID"),
@@ -103,13 +105,8 @@ class AddedLists:
 class ChangedLists(AddedLists):
     """Edits of a user's lists."""
 
-    remove_tag: Annotated[
-        list[str] | None, _list("--remove-tag", N_("Take a tag away."), "TAG", autocompletion=tags)
-    ] = None
-    set_tag: Annotated[
-        list[str] | None,
-        _list("--set-tag", N_("Replace all tags; an empty one empties."), "TAG", autocompletion=tags),
-    ] = None
+    remove_tag: RemoveTag = None
+    set_tag: SetTag = None
     remove_external_id: Annotated[
         list[str] | None, _list("--remove-external-id", N_("Take an id in another system away."), "SYSTEM[/ID]")
     ] = None
