@@ -113,7 +113,7 @@ def test_a_field_that_is_too_long_is_a_bad_record_and_the_rest_is_read():
     assert good == (3, ["1", "2"])
 
 
-def test_the_field_limit_holds_whatever_the_csv_module_was_told(monkeypatch):
+def test_the_field_limit_holds_whatever_the_csv_module_was_told():
     before = csv.field_size_limit()
     try:
         csv.field_size_limit(100)

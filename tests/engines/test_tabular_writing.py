@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usermgmt.engines.tabular.guard import TRIGGERS, guard, unguard
+from usermgmt.kernel.formula import TRIGGERS, guard, unguard
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Format, Record
 from usermgmt.engines.tabular.writing import _HARMLESS, writer

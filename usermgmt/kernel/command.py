@@ -175,7 +175,7 @@ def _leave_entry(ctx: Context, spec: Spec, error: UsermgmtError) -> None:
     if ctx.found is None or ctx.dry_run or not (error.exit == Exit.DENIED or refused_write):
         return
     try:
-        record_failure(ctx, ctx.command.replace(" ", "."), error)
+        record_failure(ctx, ctx.action, error)
     except UsermgmtError as second:
         # the refusal stands; that it could not be recorded is said beside it
         ctx.warn(second.message)

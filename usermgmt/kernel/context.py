@@ -168,6 +168,11 @@ class Context:
 
     # -- audit -------------------------------------------------------------------------------------------------
 
+    @property
+    def action(self) -> str:
+        """How the audit names this command where it was refused."""
+        return self.command.replace(" ", ".")
+
     def audit(self, action: str, target: str, **facts: Any) -> int:
         """Append an entry to the running transaction; see ``Log.append`` for the facts. Returns its ``seq``."""
         return self.log.append(action, target, **facts)

@@ -33,6 +33,34 @@ class Exit(IntEnum):
     BROKEN_PIPE = 141
     TERMINATED = 143
 
+    @property
+    def word(self) -> str:
+        """The code's name, as ``not-found``."""
+        return self.name.lower().replace("_", "-")
+
+
+WHEN = {
+    Exit.OK: N_("Done, or nothing to do."),
+    Exit.ERROR: N_("Something failed that should not: one line says what, --debug shows the traceback."),
+    Exit.USAGE: N_("The command line is wrong; also --now on a store that is not simulated."),
+    Exit.NOT_FOUND: N_("The named thing does not exist, an input file included."),
+    Exit.DENIED: N_("Not permitted."),
+    Exit.CONFLICT: N_("It exists already, the change is not possible from the present state, the version is stale, or the "
+                      "name is ambiguous."),
+    Exit.INVALID: N_("A value or a rule refuses it."),
+    Exit.PARTIAL: N_("Several were meant and some were refused; each of those is named, the rest is done."),
+    Exit.UNAVAILABLE: N_("No store, one that is unsafe, locked, of another schema or no store of this program; a "
+                         "configuration that is broken or unsafe; a missing key; a full disk."),
+    Exit.NEEDS_CONFIRMATION: N_("A confirmation was needed and was not given, or could not be asked for."),
+    Exit.ATTENTION: N_("A check found something to do."),
+    Exit.PENDING: N_("Accepted, and waiting for a second person."),
+    Exit.INTEGRITY: N_("The audit log or the store failed a verification, or the store is malformed."),
+    Exit.INTERRUPTED: N_("Interrupted (SIGINT); nothing is half-written."),
+    Exit.BROKEN_PIPE: N_("The reader of standard output has gone."),
+    Exit.TERMINATED: N_("Terminated (SIGTERM); nothing is half-written."),
+}  # fmt: skip
+"""When each code is given: the table that ``help exit-codes`` prints."""
+
 
 class UsermgmtError(Exception):
     """Something failed that should not: {problem}"""

@@ -20,6 +20,7 @@ class E(StrEnum):
     STORE_RESTORE = "store.restore"  # a backup became the store: a new lineage begins
     USER_ACTIVATE = "user.activate"  # pending or suspended to active
     USER_ADD = "user.add"  # a user was created
+    USER_BULK = "user.bulk"  # one run over many users, with its counts
     USER_CLOSE = "user.close"  # the user left; the record stays
     USER_NOTE = "user.note"  # a note was written about a user
     USER_REMOVE = "user.remove"  # a record without history was removed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usermgmt.kernel import actor, settings
+from usermgmt.kernel import actor, i18n, settings
 from usermgmt.kernel.clock import Clock, Random
 from usermgmt.kernel.context import Consent, Context, Output
 from usermgmt.kernel.errors import Denied, Exit, FileMissing, NeedsConfirmation, UsageProblem, UsermgmtError
@@ -62,6 +62,8 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
         call.env = settings.narrowed(call.env)
         _refuse_paths(call, spec, given, who)
     loaded = load_settings(call, lenient=spec.lenient)
+    if language := loaded.text("lang"):
+        i18n.use(language)
     may_ask = call.streams.stdin_tty and call.streams.stderr_tty and not call.option("no_input")
     ctx = Context(
         settings=loaded,
@@ -81,9 +83,10 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     )
     ctx.gave(*(value for value in given.values() if isinstance(value, str)))
     if spec.shows is not None:
+        from usermgmt.kernel.outcomes import written
         from usermgmt.kernel.render import wanted
 
-        ctx.fields = wanted(ctx, spec.shows)
+        ctx.fields = wanted(ctx, written(spec.shows) if spec.rehearses else spec.shows)
     if call.option("now") and not (spec.opens or spec.finds):
         raise not_simulated()
     return ctx

@@ -92,9 +92,13 @@ def paragraphs(text: str, size: int) -> str:
 
 def section(title: str, rows: Sequence[tuple[str, str]], size: int) -> str:
     """Return a titled list of two columns; a long left side stands on a line of its own."""
+    return f"{title}:\n{table(rows, size)}"
+
+
+def table(rows: Sequence[tuple[str, str]], size: int) -> str:
+    """Return two columns, the right one wrapped."""
     fitting = [cells(left) for left, _right in rows if cells(left) <= _LEFT]
-    left_size = max(fitting, default=_LEFT)
-    return "\n".join([title + ":", *_rows(rows, left_size, size)])
+    return "\n".join(_rows(rows, max(fitting, default=_LEFT), size))
 
 
 def _rows(rows: Iterable[tuple[str, str]], left_size: int, size: int) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     NDJSON = "ndjson"
+    YAML = "yaml"
     IDS = "ids"
     COUNT = "count"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from usermgmt.kernel.errors import (
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection, Engine
@@ -149,6 +151,20 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
         # no state: the connection itself failed
         return StoreUnreadable(problem=text, hint=_connection_hint(text))
     return None
+
+
+@contextmanager
+def guarded(seconds: float) -> Iterator[None]:
+    """Turn errors that a bare cursor of the driver raised into ours; see ``translate``."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = translate(error, seconds)
+        if ours is None:
+            raise
+        raise ours from None
 
 
 def _connection_hint(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The one renderer: what a command returned, as table, tsv, csv, json, ndjson, ids or count.
+"""The one renderer: what a command returned, as table, tsv, csv, json, ndjson, yaml, ids or count.
 
 Data goes to standard output as UTF-8, masked and neutralised; words for people go through gettext.
 """
@@ -6,33 +6,27 @@ Data goes to standard output as UTF-8, masked and neutralised; words for people 
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from usermgmt.kernel import results
 from usermgmt.kernel.errors import Exit, UsageProblem
-from usermgmt.kernel.i18n import N_, _
-from usermgmt.kernel.text import MASKS, json_neutral, neutral
+from usermgmt.kernel.i18n import _
+from usermgmt.kernel.masking import Masking
+from usermgmt.kernel.outcomes import OUTCOMES, columns, refusable, written
+from usermgmt.kernel.text import json_neutral, neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usermgmt.kernel.context import Context
-    from usermgmt.kernel.results import Batch, Change, Column, Listing, Pending, Record, View
+    from usermgmt.kernel.results import Batch, Change, Listing, Pending, Record, View
+    from usermgmt.kernel.words import Words
 
-FORMATS = ("table", "tsv", "csv", "json", "ndjson", "ids", "count")
-
-OUTCOMES = {
-    results.CREATED: N_("created"),
-    results.UPDATED: N_("updated"),
-    results.UNCHANGED: N_("unchanged"),
-    results.REMOVED: N_("removed"),
-    results.PENDING: N_("waiting for approval"),
-    "skipped": N_("skipped"),
-    "refused": N_("refused"),
-}
-
+FORMATS = ("table", "tsv", "csv", "json", "ndjson", "yaml", "ids", "count")
+_DATA = ("json", "ndjson", "yaml")
 
 def wanted(ctx: Context, view: View) -> tuple[str, ...]:
     """Return the fields that the answer will show, as the options or the format decide.
@@ -58,9 +52,16 @@ def wanted(ctx: Context, view: View) -> tuple[str, ...]:
     return output.fields
 
 
+def shape_of(ctx: Context) -> str:
+    """Return the format of the answer: the one asked for, or what its reader can use best."""
+    if ctx.output.jq:
+        return "json"
+    return ctx.output.format or ("table" if ctx.streams.stdout_tty else "tsv")
+
+
 def table_wanted(ctx: Context) -> bool:
     """Tell whether the answer is a table for a person."""
-    return (ctx.output.format or ("table" if ctx.streams.stdout_tty else "tsv")) == "table" and not ctx.output.jq
+    return shape_of(ctx) == "table"
 
 
 class Renderer:
@@ -70,36 +71,28 @@ class Renderer:
         self.ctx = ctx
         self.view = view
         self.out = ctx.streams
+        self.shape = shape_of(ctx)
+        self.masking = Masking(ctx, view)
 
-    # -- values ------------------------------------------------------------------------------------------------
+    @cached_property
+    def words(self) -> Words:
+        """What says values in tables."""
+        from usermgmt.kernel.words import Words
 
-    def _mask(self, column: Column | None, value: Any) -> Any:
-        """Return ``value`` masked, or itself where it need not be: revealed, or just given by the caller."""
-        if column is None or not column.mask or value is None or value in ("", [], {}):
-            return value
-        if self.ctx.output.reveal or (isinstance(value, str) and value in self.ctx.given):
-            return value
-        if isinstance(value, list):
-            return [self._mask(column, item) for item in value]
-        return MASKS[column.mask](str(value))
+        return Words(self.view, None if self.ctx.output.utc else self.ctx.zone)
 
-    def masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the object with personal values masked and, beside them, the names of those that were."""
-        shown: dict[str, Any] = {}
-        hidden = []
-        for name, value in values.items():
-            shown[name] = self._mask(self.view.column(name), value)
-            if shown[name] != value:
-                hidden.append(name)
-        if hidden:
-            shown["masked"] = hidden
-        return shown
+    @property
+    def colored(self) -> bool:
+        """Whether standard output may carry colour."""
+        from usermgmt.kernel.color import wanted as color_wanted
 
-    def _changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: [self._mask(self.view.column(name), value) for value in pair] if isinstance(pair, list | tuple) else pair
-            for name, pair in changes.items()
-        }
+        return color_wanted(self.ctx.output.color, self.ctx.env, tty=self.out.stdout_tty)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        write = self.out.stdout.write
+        for line in lines:
+            # a lone surrogate can only have come in behind the program's back
+            write(line.encode("utf-8", "backslashreplace") + b"\n")
 
     # -- dispatch ----------------------------------------------------------------------------------------------
 
@@ -132,27 +125,20 @@ class Renderer:
     # -- lists -------------------------------------------------------------------------------------------------
 
     def _listing(self, listing: Listing) -> None:
-        output = self.ctx.output
-        shape = output.format or ("table" if self.out.stdout_tty else "tsv")
-        if output.jq:
-            shape = "json"
-        shown = 0
+        if self.shape == "count":
+            shown = listing.total() if listing.total is not None else sum(1 for _row in listing.rows)
+            self.out.out(f"{shown}\n")
+            return
         rows = self._counting(listing.rows)
-        match shape:
-            case "count":
-                shown = listing.total() if listing.total is not None else sum(1 for _row in rows)
-                self.out.out(f"{shown}\n")
-                return
-            case "ids":
-                for row in rows:
-                    self.out.out(self.view.keyed.format(row[0]) + "\n")
-            case "json" | "ndjson":
-                self._json_rows(self._objects(listing.fields, rows), shape)
-            case "tsv" | "csv":
-                self._cells(listing.fields, rows, shape)
-            case _:
-                self._table(listing.fields, rows)
-        if listing.total is not None and not output.quiet and (total := listing.total()) > self._count:
+        if self.shape == "ids":
+            for row in rows:
+                self.out.out(self.view.keyed.format(row[0]) + "\n")
+        elif self.shape in _DATA:
+            self._data(self._objects(listing.fields, rows))
+        else:
+            hidden = self.masking.columns(listing.fields)
+            self._cells(listing.fields, (self.masking.row(row, hidden) for row in rows))
+        if listing.total is not None and not self.ctx.output.quiet and (total := listing.total()) > self._count:
             self.ctx.note(_("{shown} of {total} shown").format(shown=self._count, total=total))
 
     _count = 0
@@ -162,19 +148,13 @@ class Renderer:
             self._count += 1
             yield row
 
-    def _masking(self, fields: Sequence[str]) -> list[tuple[int, Column]]:
-        if self.ctx.output.reveal:
-            return []
-        columns = [(i, self.view.column(name)) for i, name in enumerate(fields)]
-        return [(i, column) for i, column in columns if column is not None and column.mask]
-
     def _objects(self, fields: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-        masking = self._masking(fields)
+        masking = self.masking.columns(fields)
         for row in rows:
             item = dict(zip(fields, row, strict=True))
             hidden = []
             for i, column in masking:
-                value = self._mask(column, row[i])
+                value = self.masking.value(column, row[i])
                 if value != row[i]:
                     item[column.name] = value
                     hidden.append(column.name)
@@ -182,167 +162,141 @@ class Renderer:
                 item["masked"] = hidden
             yield item
 
-    def _json_rows(self, items: Iterator[dict[str, Any]], shape: str) -> None:
-        jq = self.ctx.output.jq
-        if jq:
+    def _data(self, items: Iterator[dict[str, Any]]) -> None:
+        """Write objects as a list in JSON, NDJSON or YAML, or what jq makes of it."""
+        if self.ctx.output.jq:
             from usermgmt.kernel.jqfilter import run
 
-            for line in run(jq, items):
-                self.out.stdout.write(line.encode() + b"\n")
-            return
-        write = self.out.stdout.write
-        if shape == "ndjson":
+            self._write(run(self.ctx.output.jq, items))
+        elif self.shape == "yaml":
+            from usermgmt.kernel.yaml import sequence
+
+            self._write(sequence(items))
+        elif self.shape == "ndjson":
             for item in items:
-                write(_json(item) + b"\n")
-            return
+                self.out.stdout.write(_json(item) + b"\n")
+        else:
+            self._json_array(items)
+
+    def _json_array(self, items: Iterator[dict[str, Any]]) -> None:
         separator = b"[\n"
         for item in items:
-            write(separator + _json(item))
+            self.out.stdout.write(separator + _json(item))
             separator = b",\n"
-        write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+        self.out.stdout.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
 
-    def _cells(self, fields: Sequence[str], rows: Iterable[tuple[Any, ...]], shape: str) -> None:
+    def _cells(self, fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Write rows, masked already, as tsv, csv or a table."""
+        header = self.ctx.output.header
+        if self.shape == "table":
+            from usermgmt.kernel.table import lines
+
+            labels = [self.words.label(name) for name in fields] if header else None
+            cells = ([self.words.cell(name, value) for name, value in zip(fields, row, strict=True)] for row in rows)
+            for line in lines(labels, cells, width=self.out.width, bold=self.colored):
+                self.out.out(line + "\n")
+            return
         from usermgmt.kernel.cells import csv_lines, tsv_lines
 
-        masking = self._masking(fields)
-        lines = tsv_lines if shape == "tsv" else csv_lines
-        header = tuple(fields) if self.ctx.output.header else None
-        for text in lines(header, (self._masked_row(row, masking) for row in rows)):
-            self.out.stdout.write(text.encode("utf-8", "surrogatepass"))
-
-    def _masked_row(self, row: tuple[Any, ...], masking: list[tuple[int, Column]]) -> Sequence[Any]:
-        if not masking:
-            return row
-        cells = list(row)
-        for i, column in masking:
-            cells[i] = self._mask(column, row[i])
-        return cells
-
-    def _table(self, fields: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        from usermgmt.kernel.table import lines
-
-        masking = self._masking(fields)
-        labels = [self._label(name) for name in fields] if self.ctx.output.header else None
-        cells = ([self._words(name, value) for name, value in zip(fields, self._masked_row(row, masking), strict=True)]
-                 for row in rows)
-        for line in lines(labels, cells, width=self.out.width, bold=self.colored):
-            self.out.out(line + "\n")
-
-    def _label(self, name: str) -> str:
-        column = self.view.column(name)
-        return _(column.label) if column is not None else name
-
-    def _words(self, name: str, value: Any) -> str:
-        """Return a value as a person reads it in a table: labels for enums, local time, no braces."""
-        if value is None:
-            return ""
-        column = self.view.column(name)
-        labels = self.view.enums.get(name)
-        if labels and value in labels:
-            return _(labels[value])
-        if column is not None and column.kind == "time" and not self.ctx.output.utc:
-            return self._local(value)
-        return neutral(_plain(value))
-
-    def _local(self, value: str) -> str:
-        from usermgmt.kernel.clock import from_text
-
-        return from_text(value).astimezone(self.ctx.zone).isoformat(" ", "seconds")
-
-    @property
-    def colored(self) -> bool:
-        """Whether standard output may carry colour."""
-        from usermgmt.kernel.color import wanted as color_wanted
-
-        return color_wanted(self.ctx.output.color, self.ctx.env, tty=self.out.stdout_tty)
+        made = (csv_lines if self.shape == "csv" else tsv_lines)(tuple(fields) if header else None, rows)
+        for text in made:
+            self.out.stdout.write(text.encode("utf-8", "backslashreplace"))
 
     # -- objects -----------------------------------------------------------------------------------------------
 
     def _record(self, record: Record) -> None:
         fields = self.ctx.output.fields
-        values = {name: record.values.get(name) for name in fields} if fields else dict(record.values)
-        self._object(values)
+        if fields and self.shape != "ids":
+            values = {name: record.values.get(name) for name in fields}
+        else:
+            values = dict(record.values)
+        self._object(self.masking.object(values))
 
-    def _object(self, values: Mapping[str, Any]) -> None:
-        output = self.ctx.output
-        shape = output.format or ("table" if self.out.stdout_tty else "tsv")
-        shown = self.masked(values)
-        if output.jq:
+    def _object(self, shown: dict[str, Any]) -> None:
+        """Write one object, masked already."""
+        if self.ctx.output.jq:
             from usermgmt.kernel.jqfilter import run_one
 
-            for line in run_one(output.jq, shown):
-                self.out.stdout.write(line.encode() + b"\n")
-        elif shape == "json":
+            self._write(run_one(self.ctx.output.jq, shown))
+        elif self.shape == "json":
             self.out.stdout.write(_json(shown, indent=True) + b"\n")
-        elif shape == "ndjson":
+        elif self.shape == "ndjson":
             self.out.stdout.write(_json(shown) + b"\n")
-        elif shape == "ids":
-            if values.get(self.view.key) is not None:
-                self.out.out(self.view.keyed.format(values[self.view.key]) + "\n")
-        elif shape == "count":
+        elif self.shape == "yaml":
+            from usermgmt.kernel.yaml import mapping
+
+            self._write(mapping(shown))
+        elif self.shape == "ids":
+            self._id(shown)
+        elif self.shape == "count":
             self.out.out("1\n")
-        elif shape == "csv":
-            from usermgmt.kernel.cells import csv_lines
-
-            header = tuple(values) if output.header else None
-            row = [self._mask(self.view.column(name), value) for name, value in values.items()]
-            for text in csv_lines(header, [row]):
-                self.out.stdout.write(text.encode("utf-8", "surrogatepass"))
         else:
-            self._pairs(values, shape)
+            shown.pop("masked", None)
+            self._fields(shown)
 
-    def _pairs(self, values: Mapping[str, Any], shape: str) -> None:
-        from usermgmt.kernel.cells import tsv_cell_of
+    def _id(self, values: Mapping[str, Any]) -> None:
+        if values.get(self.view.key) is not None:
+            self.out.out(self.view.keyed.format(values[self.view.key]) + "\n")
 
-        if shape == "tsv":
-            for name, value in values.items():
-                cell = tsv_cell_of(self._mask(self.view.column(name), value))
-                self.out.stdout.write(f"{name}\t{cell}\n".encode("utf-8", "surrogatepass"))
-            return
+    def _fields(self, shown: Mapping[str, Any]) -> None:
+        if self.shape == "csv":
+            self._cells(tuple(shown), [tuple(shown.values())])
+        elif self.shape == "tsv":
+            from usermgmt.kernel.cells import tsv_cell_of
+
+            self._write(f"{name}\t{tsv_cell_of(value)}" for name, value in shown.items())
+        else:
+            self._pairs(shown)
+
+    def _pairs(self, shown: Mapping[str, Any]) -> None:
         from usermgmt.kernel.table import pairs
 
-        rows = [
-            (self._label(name), self._words(name, self._mask(self.view.column(name), value)))
-            for name, value in values.items()
-            if value not in (None, "", [], {})
-        ]
+        rows = []
+        for name, value in shown.items():
+            if value not in (None, "", [], {}):
+                first, *rest = self.words.lines(name, value)
+                rows += [(self.words.label(name), first), *(("", line) for line in rest)]
         for line in pairs(rows, bold=self.colored):
             self.out.out(line + "\n")
 
     # -- writes ------------------------------------------------------------------------------------------------
 
+    @property
+    def _words_wanted(self) -> bool:
+        """Whether a write answers in words for people: nobody asked for a format or a field."""
+        output = self.ctx.output
+        return not (output.format or output.jq or output.fields)
+
     def _change_object(self, change: Change) -> dict[str, Any]:
         values: dict[str, Any] = {"outcome": change.outcome}
         if self.ctx.dry_run:
             values["dry_run"] = True
-        values |= self.masked(change.values)
+        values |= self.masking.object(change.values)
         if change.changes:
-            values["changes"] = self._changes(change.changes)
+            values["changes"] = self.masking.changes(change.changes)
         if change.outcome != results.UNCHANGED and not self.ctx.dry_run:
             values["change_id"] = self.ctx.change_id
-        return values
+        return self._only(values)
+
+    def _only(self, values: dict[str, Any]) -> dict[str, Any]:
+        fields = self.ctx.output.fields
+        if not fields or self.shape == "ids":
+            return values
+        only = {name: values.get(name) for name in fields}
+        if hidden := [name for name in values.get("masked", ()) if name in fields]:
+            only["masked"] = hidden
+        return only
 
     def _change(self, change: Change) -> None:
-        output = self.ctx.output
-        if not output.format and not output.jq:
-            if not output.quiet:
+        if self._words_wanted:
+            if not self.ctx.output.quiet:
                 self.out.out(self._line(change) + "\n")
             return
-        if output.format == "ids":
-            if change.values.get(self.view.key) is not None:
-                self.out.out(self.view.keyed.format(change.values[self.view.key]) + "\n")
-            return
-        # masked here already, with the field names of the object; the view knows none of the extra ones
-        fields = output.fields
-        values = self._change_object(change)
-        self._plain_object({name: values.get(name) for name in fields} if fields else values)
-
-    def _plain_object(self, values: dict[str, Any]) -> None:
-        masking, self.view = self.view, results.View(self.view.noun, (), self.view.key, self.view.keyed)
-        try:
-            self._object(values)
-        finally:
-            self.view = masking
+        self.view = written(self.view)
+        shown = self._change_object(change)
+        if self.shape in ("tsv", "csv") and not self.ctx.output.fields:
+            shown = {name: shown.get(name) for name in columns(self.view, table=False, dry_run=self.ctx.dry_run)}
+        self._object(shown)
 
     def _line(self, change: Change) -> str:
         words = _("{noun} {name}: {outcome}").format(
@@ -355,50 +309,67 @@ class Renderer:
         return words + (" " + _("(rehearsal: nothing was saved)") if self.ctx.dry_run else "")
 
     def _pending(self, pending: Pending) -> None:
-        if self.ctx.output.format or self.ctx.output.jq:
-            self._plain_object({"outcome": results.PENDING, "request": pending.number, **self.masked(pending.values)})
+        if not self._words_wanted:
+            self.view = written(self.view)
+            shown = {"outcome": results.PENDING, "request": pending.number, **self.masking.object(pending.values)}
+            self._object(self._only(shown))
         elif not self.ctx.output.quiet:
             line = _("{noun} {name}: waiting for approval, request {number}")
             self.out.out(line.format(noun=_(pending.noun), name=neutral(pending.name), number=pending.number) + "\n")
 
+    # -- bulk --------------------------------------------------------------------------------------------------
+
     def _batch(self, batch: Batch) -> Exit:
         refused = [one for one in batch.results if isinstance(one, results.Refusal)]
-        output = self.ctx.output
-        if output.format in ("json", "ndjson") or output.jq:
-            self._json_rows((self._batch_item(one) for one in batch.results), output.format or "json")
-        elif output.format == "count":
+        if self._words_wanted:
+            if not self.ctx.output.quiet:
+                for one in batch.results:
+                    if isinstance(one, results.Change):
+                        self.out.out(self._line(one) + "\n")
+        elif self.shape == "count":
             self.out.out(f"{len(batch.results)}\n")
-        else:
+        elif self.shape == "ids":
             for one in batch.results:
                 if isinstance(one, results.Change):
-                    self._change(one)
-        if not (output.format in ("json", "ndjson") or output.jq):
-            from usermgmt.kernel.report import report
-
-            for one in refused:
-                report(self.ctx.streams, one.error, name=one.name, json=False)
+                    self._id(one.values)
+        elif self.shape in _DATA:
+            self._data(self._batch_item(one) for one in batch.results)
+        else:
+            self._batch_cells(batch, refused=bool(refused))
+        if self._words_wanted or self.shape not in _DATA:
+            self._tell(refused)
         if not refused:
             return Exit.OK
         return Exit.PARTIAL if len(refused) < len(batch.results) else refused[0].error.exit
 
-    def _batch_item(self, one: Any) -> dict[str, Any]:
+    def _tell(self, refused: Iterable[results.Refusal]) -> None:
+        from usermgmt.kernel.report import report
+
+        for one in refused:
+            report(self.ctx.streams, one.error, name=one.name, json=False)
+
+    def _batch_item(self, one: Change | results.Refusal) -> dict[str, Any]:
         if isinstance(one, results.Refusal):
             from usermgmt.kernel.report import envelope
 
             return {"outcome": "refused", "name": one.name, **envelope(one.error)}
         return self._change_object(one)
 
+    def _batch_cells(self, batch: Batch, *, refused: bool) -> None:
+        table = self.shape == "table"
+        self.view = written(self.view)
+        names = self.ctx.output.fields or columns(self.view, table=table, dry_run=self.ctx.dry_run)
+        if refused or not table:
+            names = (*names, "name", "error")
+        self.view = refusable(self.view)
+        self._cells(names, (self._batch_row(one, names) for one in batch.results))
 
-def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_plain(item)}" for name, item in value.items())
-    return str(value)
+    def _batch_row(self, one: Change | results.Refusal, names: Sequence[str]) -> tuple[Any, ...]:
+        if isinstance(one, results.Refusal):
+            values = {"outcome": "refused", "name": one.name, "error": one.error.code}
+        else:
+            values = self._change_object(one)
+        return tuple(values.get(name) for name in names)
 
 
 def _json(value: Any, *, indent: bool = False) -> bytes:

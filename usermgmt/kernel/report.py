@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from usermgmt.kernel.errors import UsermgmtError
     from usermgmt.kernel.streams import Streams
 
+_LONE = re.compile("[\ud800-\udfff]")
+
 
 def envelope(error: UsermgmtError) -> dict[str, Any]:
     """Return the error as the contract's JSON object."""
@@ -22,9 +25,21 @@ def envelope(error: UsermgmtError) -> dict[str, Any]:
             "message": error.message,
             "hint": error.advice,
             "exit_code": int(error.exit),
-            "details": error.details,
+            "details": _whole(error.details),
         }
     }
+
+
+def _whole(value: Any) -> Any:
+    """Return ``value`` with lone surrogates, as arguments that are no text have them, replaced: JSON cannot hold them."""
+    match value:
+        case str():
+            return _LONE.sub("\ufffd", value)
+        case dict():
+            return {name: _whole(item) for name, item in value.items()}
+        case list():
+            return [_whole(item) for item in value]
+    return value
 
 
 def report(streams: Streams, error: UsermgmtError, *, json: bool, name: str = "") -> None:

@@ -17,12 +17,13 @@ CREATED, UPDATED, UNCHANGED, REMOVED, PENDING = "created", "updated", "unchanged
 class Listing:
     """Rows of a list, streamed; ``rows`` hold the values of ``fields`` in order.
 
-    ``total`` is called only where ``--limit`` cut the list, to say how many there are.
+    ``total`` is called only where ``--limit`` cut the list to ``limit`` rows, to say how many there are.
     """
 
     fields: tuple[str, ...]
     rows: Iterable[tuple[Any, ...]]
     total: Callable[[], int] | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

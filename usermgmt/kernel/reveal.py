@@ -22,4 +22,5 @@ def record_reveal(ctx: Context, result: Any) -> None:
     count = 1
     if isinstance(result, results.Listing):
         count = result.total() if result.total is not None else 0
+        count = count if result.limit is None else min(count, result.limit)
     record(ctx, E.DATA_REVEAL, ctx.target, facts={"count": count, "fields": list(ctx.fields)})

@@ -26,7 +26,7 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 # libpq and SQLAlchemy take secrets in a URL's query too
 _SECRET_PARAMETERS = {"password", "passwd", "pwd", "sslpassword", "secret", "token", "key"}
 
-_EXPECTED: dict[Kind, str] = {
+EXPECTED: dict[Kind, str] = {
     "text": N_("a text"),
     "choice": N_("a text"),
     "int": N_("a whole number"),
@@ -126,7 +126,7 @@ def _refusal(setting: Setting, problem: str, *, raw: object, meant: str = "", **
 
 
 def _wrong_type(setting: Setting, raw: object) -> Invalid:
-    return _refusal(setting, N_("{value} is not {expected}"), raw=raw, expected=_(_EXPECTED[setting.kind]))
+    return _refusal(setting, N_("{value} is not {expected}"), raw=raw, expected=_(EXPECTED[setting.kind]))
 
 
 def _check_text(setting: Setting, raw: object) -> str:

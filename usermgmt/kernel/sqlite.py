@@ -107,6 +107,11 @@ def _check_open(path: Path, info: os.stat_result, descriptor: int) -> None:
         raise NotAStore(path=path, problem=_("it is another program's database"))
 
 
+def is_foreign(header: bytes) -> bool:
+    """Tell whether a file that begins with these 100 bytes is another program's database."""
+    return header.startswith(_MAGIC) and int.from_bytes(header[68:72], "big") != APPLICATION_ID
+
+
 def engine(path: Path, *, busy_timeout: float, create: bool = False) -> Engine:
     """Return an engine on the file at ``path``; each connection is opened anew and set up as the laws of data say."""
     import sqlalchemy as sa

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from usermgmt.kernel.settings import Settings
 
 _AUDIT = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE)
-_CHANGING = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b", re.I | re.S)
+_CHANGING = re.compile(
+    r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ def place(location: str, cwd: Path, *, given: bool = False) -> Place:
     return Place(None, url, postgres.printable(url))
 
 
+def roots(at: Place, settings: Settings, home: Path) -> tuple[Path, Path]:
+    """Return the directories with the keys and with the anchors of the store at ``at``, by store id."""
+    base = at.path.parent if at.path is not None else home
+    return settings.path("store.key_dir") or base / "keys", settings.path("audit.anchor_dir") or base / "anchors"
+
+
 class Store:
     """One store, opened for one invocation; every transaction begins with the same checks."""
 
@@ -94,9 +103,7 @@ class Store:
         self.settings = settings
         self.busy_timeout: float = settings.seconds("store.busy_timeout")
         self._meta: Meta | None = None
-        base = at.path.parent if at.path is not None else home
-        self._key_root = settings.path("store.key_dir") or base / "keys"
-        self._anchor_root = settings.path("audit.anchor_dir") or base / "anchors"
+        self._key_root, self._anchor_root = roots(at, settings, home)
         self.engine = self._engine()
         self.changed = 0
         event.listen(self.engine, "before_cursor_execute", self._before)
@@ -121,8 +128,8 @@ class Store:
     def _after(self, c: Connection, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
         if self.dialect == "sqlite":
             self._notice(c, cursor.connection, statement)
-        elif cursor.rowcount and not _AUDIT.match(statement) and _CHANGING.match(cursor.statusmessage or statement):
-            self.changed += 1
+        elif cursor.rowcount and not _AUDIT.match(statement):
+            self.changed += bool(_CHANGING.match(statement) or _CHANGING.match(cursor.statusmessage or ""))
 
     def _notice(self, c: Connection, raw: Any, statement: str) -> None:
         total = raw.total_changes

@@ -25,10 +25,10 @@ def lines(
     widths = [max(map(cell_len, column)) for column in zip(*measured, strict=True)] if measured else []
     widths = _fit(widths, width)
     if labels:
-        head = _row(labels, widths)
+        head = _row(labels, widths, cut=bool(width))
         yield f"\x1b[1m{head}\x1b[0m" if bold else head
     for row in chain(first, stream):
-        yield _row(row, widths)
+        yield _row(row, widths, cut=bool(width))
 
 
 def _fit(widths: list[int], width: int) -> list[int]:
@@ -44,13 +44,17 @@ def _fit(widths: list[int], width: int) -> list[int]:
     return widths
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _row(cells: Sequence[str], widths: Sequence[int], *, cut: bool) -> str:
     from rich.cells import cell_len, set_cell_size
 
     shown = []
     for text, size in zip(cells, widths, strict=True):
         used = cell_len(text)
-        shown.append(text + " " * (size - used) if used <= size else set_cell_size(text, size - 1) + "…")
+        if used <= size:
+            text += " " * (size - used)
+        elif cut:
+            text = set_cell_size(text, size - 1) + "…"
+        shown.append(text)
     return _GAP.join(shown).rstrip()
 
 

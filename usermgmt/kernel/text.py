@@ -13,7 +13,7 @@ _UNSAFE = re.compile(
 )
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # In JSON the C0 characters are escaped by the format itself; these are not, and a terminal obeys some of them.
-_JSON_UNSAFE = re.compile(
+UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
@@ -32,7 +32,7 @@ def tsv_cell(text: str) -> str:
 
 def json_neutral(text: str) -> str:
     """Return JSON ``text`` with the characters that JSON lets through and terminals obey as ``\\uXXXX`` escapes."""
-    return text if text.isascii() and "\x7f" not in text else _JSON_UNSAFE.sub(_json_escape, text)
+    return text if text.isascii() and "\x7f" not in text else UNSAFE_IN_JSON.sub(_json_escape, text)
 
 
 def _json_escape(match: re.Match[str]) -> str:
@@ -58,9 +58,9 @@ def unstorable(text: str, *, lines: bool = False) -> str:
 
 
 def mask_email(value: str) -> str:
-    """``alice@example.com`` -> ``a***@example.com``."""
-    local, _at, domain = value.rpartition("@")
-    return f"{local[:1]}***@{domain}"
+    """``alice@example.com`` -> ``a***@example.com``; what is no address is hidden whole."""
+    local, at, domain = value.rpartition("@")
+    return f"{local[:1]}***@{domain}" if at else "***"
 
 
 def mask_phone(value: str) -> str:

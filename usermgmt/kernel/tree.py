@@ -175,6 +175,18 @@ def find(words: Iterable[str]) -> Any:
     return ctx
 
 
+def leaves() -> Iterator[Any]:
+    """Yield the context of every command that can be run, in the order of the table; imports every group."""
+    top = typer.Context(root(), info_name=PROGRAM)
+    for name in root().list_commands(top):
+        found = typer.Context(root().get_command(top, name), parent=top, info_name=name)
+        if isinstance(found.command, Group):
+            for verb in found.command.list_commands(found):
+                yield typer.Context(found.command.commands[verb], parent=found, info_name=verb)
+        else:
+            yield found
+
+
 # -- commands and groups -------------------------------------------------------------------------------------------
 
 

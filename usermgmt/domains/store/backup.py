@@ -14,7 +14,7 @@ from usermgmt.domains.store import contents, copying, manifest, places, verifyin
 from usermgmt.domains.store.errors import BackupBroken
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.anchor import Anchor
-from usermgmt.kernel.errors import Unavailable
+from usermgmt.kernel.errors import Unavailable, UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import CREATED, Change
@@ -23,8 +23,6 @@ from usermgmt.kernel.transaction import record
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from sqlalchemy.engine import Connection
 
     from usermgmt.domains.store.verifying import Facts
     from usermgmt.kernel.context import Context
@@ -55,22 +53,22 @@ def backup(ctx: Context, path: Path) -> Change:
     check(ctx.store, path)
     if ctx.dry_run:
         return _rehearsed(ctx, path)
-    with ctx.store.reading() as connection:
-        made = make(ctx, connection, path, lambda made: record(ctx, E.STORE_BACKUP, "store", facts=made.noted()))
+    made = make(ctx, path, lambda made: record(ctx, E.STORE_BACKUP, "store", facts=made.noted()))
     return Change(CREATED, NOUN, str(path), values(made))
 
 
 def check(store: Store, path: Path) -> None:
     """Make sure that a backup can be made at ``path``; raises as ``backup`` does."""
-    places.check_free(path, size(store))
+    # what a database takes on PostgreSQL says little about its rows in a file
+    places.check_free(path, size(store) if store.dialect == "sqlite" else 0)
     places.check_free(manifest.beside(path), 0)
 
 
 def size(store: Store) -> int:
     """Return how many bytes the store takes."""
     if store.place.path is not None:
-        beside = [store.place.path, *(store.place.path.with_name(store.place.path.name + end) for end in ("-wal",))]
-        return sum(path.stat().st_size for path in beside if path.exists())
+        files = (store.place.path, store.place.path.with_name(store.place.path.name + "-wal"))
+        return sum(path.stat().st_size for path in files if path.exists())
     with store.reading() as connection:
         found: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
     return found
@@ -102,22 +100,32 @@ def values(made: Made) -> dict[str, Any]:
     }
 
 
-def make(ctx: Context, connection: Connection, path: Path, note: Callable[[Made], None] | None = None) -> Made:
-    """Copy what ``connection`` sees, verify the copy, call ``note``, and give it the name ``path``."""
-    # before the copy, so that the transaction has its snapshot
-    rows = contents.counts(connection)
+def make(ctx: Context, path: Path, note: Callable[[Made], None] | None = None) -> Made:
+    """Copy the store, verify the copy, call ``note``, and give the copy the name ``path``; raises as ``backup`` does."""
     with places.workspace(path.parent, path.name) as folder:
         copy = folder / path.name
-        copying.snapshot(connection, ctx.store.meta.schema, copy)
+        with ctx.store.reading() as connection:
+            # read before the copy, so that the transaction has its snapshot
+            held = contents.counts(connection), contents.head(connection)
+            copying.snapshot(connection, ctx.store.meta.schema, copy)
         facts = verifying.whole_file(copy)
-        if (facts.counts, facts.head) != (rows, contents.head(connection)):
+        if (facts.counts, facts.head) != held:
             raise BackupBroken(path=path, problem=_("it does not hold what the store held"))
         made = Made(path, facts, copy.stat().st_size, places.digest(copy))
+        manifest.write(copy, facts, made.sha256, ctx.now, _signed(ctx, facts))
         if note is not None:
             note(made)
-        places.publish(copy, path)
-    manifest.write(path, facts, made.sha256, ctx.now, _signed(ctx, facts))
+        _publish(copy, path)
     return made
+
+
+def _publish(copy: Path, path: Path) -> None:
+    places.publish(copy, path)
+    try:
+        places.publish(manifest.beside(copy), manifest.beside(path))
+    except UsermgmtError:
+        path.unlink()
+        raise
 
 
 def _signed(ctx: Context, facts: Facts) -> Anchor | None:

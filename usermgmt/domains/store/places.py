@@ -10,8 +10,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError
-
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import DiskFull, FileExists, FileMissing, FileUnreadable
 from usermgmt.kernel.files import failure, sync_directory
@@ -34,14 +32,10 @@ def workspace(folder: Path, name: str) -> Iterator[Path]:
     try:
         # a directory of its own takes the journals along, whatever happens
         made = mkdtemp(prefix=f".{name}.", dir=folder)
-        yield Path(made)
+        with sqlite.guarded(0):
+            yield Path(made)
     except OSError as error:
         raise failure(Path(error.filename or folder / name), error) from None
-    except (DBAPIError, sqlite.driver().Error) as error:
-        ours = sqlite.translate(error.orig if isinstance(error, DBAPIError) else error, 0)
-        if ours is None:
-            raise
-        raise ours from None
     finally:
         if made:
             shutil.rmtree(made, ignore_errors=True)

@@ -86,7 +86,7 @@ def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | N
     def total() -> int:
         return int(ctx.db.execute(sa.select(sa.func.count()).select_from(user).where(where)).scalar_one())
 
-    return Listing(ctx.fields, _rows(ctx, query), total)
+    return Listing(ctx.fields, _rows(ctx, query), total, limit)
 
 
 def checked_sort(sort: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from usermgmt.domains.user import lookup, queries
 from usermgmt.domains.user.types import Status
-from usermgmt.kernel.errors import Invalid, UsageProblem, UsermgmtError
+from usermgmt.kernel.errors import Exit, Invalid, UsageProblem, UsermgmtError
+from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
-from usermgmt.kernel.results import Batch, Change, Refusal
+from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
 from usermgmt.kernel.text import neutral, unstorable
 
 if TYPE_CHECKING:
@@ -129,7 +131,19 @@ def each(
         if only.error is not None:
             raise only.error
         return act(only.id)
-    return Batch(tuple(_attempt(ctx, target, act) for target in targets))
+    batch = Batch(tuple(_attempt(ctx, target, act) for target in targets))
+    _record_run(ctx, batch)
+    return batch
+
+
+def _record_run(ctx: Context, batch: Batch) -> None:
+    """Leave the entry of the run itself, beside those of the users it changed; refused whole, it is a failed command."""
+    counts = Counter(one.outcome if isinstance(one, Change) else "refused" for one in batch.results)
+    if set(counts) - {UNCHANGED, "refused"}:
+        ctx.audit(E.USER_BULK, "users", facts={"counts": counts})
+    elif set(counts) == {"refused"} and (first := batch.results[0].error).exit in (Exit.CONFLICT, Exit.INVALID):
+        facts = {"code": first.code, "counts": counts}
+        ctx.log.append(ctx.action, "users", outcome="failed", facts=facts, error=first.message)
 
 
 def _attempt(ctx: Context, target: Target, act: Callable[[int], Change]) -> Change | Refusal:
@@ -142,4 +156,6 @@ def _attempt(ctx: Context, target: Target, act: Callable[[int], Change]) -> Chan
     except UsermgmtError as error:
         ctx.log.rollback_to(mark)
         ctx.store.changed = changed
+        if error.exit == Exit.DENIED:
+            ctx.log.append_denial(ctx.action, ctx.target, error)
         return Refusal(target.name, error)

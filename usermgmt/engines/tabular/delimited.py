@@ -21,7 +21,7 @@ from usermgmt.engines.tabular.errors import (
     TooManyRows,
     UnclosedQuote,
 )
-from usermgmt.engines.tabular.guard import unguard
+from usermgmt.kernel.formula import unguard
 from usermgmt.engines.tabular.lines import lines
 from usermgmt.engines.tabular.types import BadRecord, Limits
 

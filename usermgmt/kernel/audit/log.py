@@ -14,7 +14,9 @@ from usermgmt.kernel import registry
 from usermgmt.kernel.audit.format import SALT_BYTES, Facts, chain, commitments, genesis
 from usermgmt.kernel.audit.frontier import Frontier
 from usermgmt.kernel.clock import from_text, to_text
+from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.events import E
+from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_denial, audit_entry, audit_head, audit_pii
 
 if TYPE_CHECKING:
@@ -61,9 +63,19 @@ class Log:
     _drafts: list[Draft] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        head = self.connection.execute(sa.select(audit_head)).one()
+        last = audit_entry.c.hash.label("last")
+        query = sa.select(audit_head, last).outerjoin(audit_entry, audit_entry.c.seq == audit_head.c.seq)
+        head = self.connection.execute(query).one_or_none()
+        if head is None:
+            raise broken(_("the head of the log is missing"))
+        # what is appended to a log that was meddled with could never be verified
+        if head.seq and head.last != head.hash:
+            raise broken(_("the head of the log does not state the hash of entry {n}").format(n=head.seq))
         self.seq, self.hash = head.seq, head.hash
-        self.frontier = Frontier.load(head.seq, head.frontier)
+        try:
+            self.frontier = Frontier.load(head.seq, head.frontier)
+        except ValueError:
+            raise broken(_("the frontier of the log is damaged")) from None
 
     def append(
         self,
@@ -124,20 +136,22 @@ class Log:
 
     def _flush_denials(self) -> None:
         """Write one entry for the denials that were counted in a minute that is over."""
-        over = to_text(_earlier(self.ctx.now))
-        query = sa.select(audit_denial).where(audit_denial.c.since <= over)
-        for row in self.connection.execute(query).mappings().all():
+        # a clock that was set back must not make a minute last for days
+        since = audit_denial.c.since
+        over = sa.or_(since <= to_text(_earlier(self.ctx.now)), since > self.ctx.now)
+        rows = self.connection.execute(sa.select(audit_denial).where(over)).mappings().all()
+        for row in rows:
             if row["count"]:
                 facts = {name: row[name] for name in ("action", "actor", "count", "since")}
                 self.extend([Draft(E.DENIALS, row["target"], "denied", canonical(facts), "")])
-        self.connection.execute(sa.delete(audit_denial).where(audit_denial.c.since <= over))
+        if rows:
+            self.connection.execute(sa.delete(audit_denial).where(over))
 
     def close(self) -> None:
         """Hash and write what was gathered, and move the head."""
         if not self._drafts:
             return
-        if self._drafts[0].outcome == "ok":
-            self._flush_denials()
+        self._flush_denials()
         drafts, self._drafts = self._drafts, []
         rows, parts = self._facts(drafts)
         hashes = chain(bytes.fromhex(self.hash), self.seq + 1, rows)
@@ -180,6 +194,11 @@ class Log:
             self.meta.store_id, self.meta.lineage, self.seq, self.hash, self.frontier.root().hex(), self.ctx.now
         )
         anchor.append(anchor_file, head, keys.load_key(key_dir).sign)
+
+
+def broken(problem: str) -> IntegrityBroken:
+    """Return the error for a log that does not hold together."""
+    return IntegrityBroken(problem=problem, hint=N_("usermgmt audit verify tells what is wrong"))
 
 
 def _earlier(now: str) -> Any:

@@ -1,0 +1,67 @@
+"""Personal values hidden in every answer, except from those who gave them just now or asked to have them revealed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from usermgmt.kernel.text import MASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from usermgmt.kernel.context import Context
+    from usermgmt.kernel.results import Column, View
+
+
+class Masking:
+    """Masks the values of one view for one invocation."""
+
+    def __init__(self, ctx: Context, view: View) -> None:
+        self.view = view
+        self.revealed = ctx.output.reveal
+        self.given = ctx.given
+
+    def value(self, column: Column | None, value: Any) -> Any:
+        """Return ``value`` masked as ``column`` says, or itself where it need not be."""
+        if column is None or not column.mask or self.revealed or value is None or value in ("", [], {}):
+            return value
+        if isinstance(value, list):
+            return [self.value(column, item) for item in value]
+        if isinstance(value, str) and value in self.given:
+            return value
+        return MASKS[column.mask](str(value))
+
+    def object(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object with personal values masked and, beside them as ``masked``, the names of those that were."""
+        shown: dict[str, Any] = {}
+        hidden = []
+        for name, value in values.items():
+            shown[name] = self.value(self.view.column(name), value)
+            if shown[name] != value:
+                hidden.append(name)
+        if hidden:
+            shown["masked"] = hidden
+        return shown
+
+    def changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return field -> [before, after] with personal values masked."""
+        return {
+            name: [self.value(self.view.column(name), value) for value in pair] if isinstance(pair, list | tuple) else pair
+            for name, pair in changes.items()
+        }
+
+    def columns(self, fields: Sequence[str]) -> list[tuple[int, Column]]:
+        """Return which of ``fields``, by position, may have to be masked."""
+        if self.revealed:
+            return []
+        columns = [(i, self.view.column(name)) for i, name in enumerate(fields)]
+        return [(i, column) for i, column in columns if column is not None and column.mask]
+
+    def row(self, row: Sequence[Any], hidden: list[tuple[int, Column]]) -> Sequence[Any]:
+        """Return a row of a list with its ``hidden`` columns masked."""
+        if not hidden:
+            return row
+        cells = list(row)
+        for i, column in hidden:
+            cells[i] = self.value(column, row[i])
+        return cells
