@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from usermgmt.kernel.errors import UsageProblem
-from usermgmt.kernel.i18n import _
+from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.text import json_neutral, neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# jq's grammar has these at the head of a program only. They read files, and whoever calls through sudo must not choose
+# which files the store's account reads.
+_READS_FILES = re.compile(r"(?:\s|#[^\r\n]*+)*+(?:import|include|module)\b")
+
+
+class BadFilter(UsageProblem):
+    """--jq: {problem}"""
+
+    code = "usage.jq"
+    hint = N_("the language is jq's: https://jqlang.org/manual")
+
 
 def _program(expression: str) -> Any:
     import jq
 
+    if _READS_FILES.match(expression):
+        raise BadFilter(problem=_("a filter cannot import modules"), hint="")
     try:
         return jq.compile(expression)
-    except ValueError as error:
-        raise UsageProblem(
-            problem=_("--jq: {problem}").format(problem=neutral(str(error).splitlines()[0])), hint=""
-        ) from None
+    except (ValueError, UnicodeEncodeError) as error:
+        raise _refused(error) from None
+
+
+def _refused(error: Exception) -> BadFilter:
+    first = next(iter(str(error).splitlines()), "")
+    return BadFilter(problem=first.removeprefix("jq: error: ") or _("it failed"))
 
 
 def run(expression: str, items: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield the lines of ``expression`` over a list; one that starts with ``.[]`` runs element by element.
 
-    Raises ``UsageProblem`` for a program that jq refuses, or that fails on the data.
+    Raises ``BadFilter`` for a program that jq refuses, or that fails on the data.
     """
     program = _program(expression)
     if expression.lstrip().startswith(".[]"):
@@ -38,7 +56,7 @@ def run(expression: str, items: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def run_one(expression: str, item: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of ``expression`` over one object."""
+    """Yield the lines of ``expression`` over one object; raises ``BadFilter``."""
     return _lines(_program(expression), item)
 
 
@@ -49,8 +67,7 @@ def _lines(program: Any, value: Any) -> Iterator[str]:
                 # raw, as promised, but never what a terminal obeys; line breaks and tabs are data
                 yield "\n".join("\t".join(map(neutral, line.split("\t"))) for line in result.split("\n"))
             else:
-                yield json_neutral(orjson.dumps(result).decode())
+                # not orjson: jq counts beyond 64 bits
+                yield json_neutral(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
     except ValueError as error:
-        raise UsageProblem(
-            problem=_("--jq: {problem}").format(problem=neutral(str(error).splitlines()[0])), hint=""
-        ) from None
+        raise _refused(error) from None

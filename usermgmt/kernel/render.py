@@ -16,7 +16,7 @@ from usermgmt.kernel.errors import Exit, UsageProblem
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.masking import Masking
 from usermgmt.kernel.outcomes import OUTCOMES, columns, refusable, written
-from usermgmt.kernel.text import json_neutral, neutral
+from usermgmt.kernel.text import json_neutral, neutral, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -352,7 +352,7 @@ class Renderer:
         if isinstance(one, results.Refusal):
             from usermgmt.kernel.report import envelope
 
-            return {"outcome": "refused", "name": one.name, **envelope(one.error)}
+            return {"outcome": "refused", "name": whole(one.name), **envelope(one.error)}
         return self._change_object(one)
 
     def _batch_cells(self, batch: Batch, *, refused: bool) -> None:

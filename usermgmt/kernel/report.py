@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from usermgmt.kernel.i18n import _
-from usermgmt.kernel.text import json_neutral, neutral
+from usermgmt.kernel.text import json_neutral, neutral, whole
 
 if TYPE_CHECKING:
     from usermgmt.kernel.errors import UsermgmtError
     from usermgmt.kernel.streams import Streams
-
-_LONE = re.compile("[\ud800-\udfff]")
-
 
 def envelope(error: UsermgmtError) -> dict[str, Any]:
     """Return the error as the contract's JSON object."""
@@ -31,10 +27,10 @@ def envelope(error: UsermgmtError) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """Return ``value`` with lone surrogates, as arguments that are no text have them, replaced: JSON cannot hold them."""
+    """Return ``value`` with every text in it such as JSON can hold."""
     match value:
         case str():
-            return _LONE.sub("\ufffd", value)
+            return whole(value)
         case dict():
             return {name: _whole(item) for name, item in value.items()}
         case list():
@@ -48,7 +44,9 @@ def report(streams: Streams, error: UsermgmtError, *, json: bool, name: str = ""
         streams.stderr.write(json_neutral(orjson.dumps(envelope(error), default=str).decode()).encode() + b"\n")
         streams.stderr.flush()
         return
-    prefix = f"{neutral(name)}: " if name else ""
-    streams.err(_("error: {message}").format(message=prefix + error.message) + "\n")
+    name, message = neutral(name), error.message
+    if name not in message:
+        message = f"{name}: {message}"
+    streams.err(_("error: {message}").format(message=message) + "\n")
     if error.advice:
         streams.err(_("hint: {hint}").format(hint=error.advice) + "\n")

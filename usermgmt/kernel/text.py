@@ -11,6 +11,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_LONE = re.compile("[\ud800-\udfff]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # In JSON the C0 characters are escaped by the format itself; these are not, and a terminal obeys some of them.
 UNSAFE_IN_JSON = re.compile(
@@ -23,6 +24,11 @@ def neutral(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(lambda m: _NAMED.get(m[0]) or f"\\u{{{ord(m[0]):x}}}", text)
+
+
+def whole(text: str) -> str:
+    """Return ``text`` with U+FFFD for lone surrogates, as arguments that are no UTF-8 have them: JSON cannot hold them."""
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
 def tsv_cell(text: str) -> str:

@@ -95,9 +95,10 @@ def restore(ctx: Context, name: str) -> Change:
     to = look(ctx, store_place(ctx.env, ctx.settings, ctx.cwd), data_home(ctx.env))
     with places.workspace(_folder(ctx, to), _label(to)) as folder:
         plan = _prepared(ctx, name, to, folder / "restored.db")
-        _confirm(ctx, plan)
+        lineage = plan.lineage(to.head)
         if ctx.dry_run:
-            return _rehearsed(ctx, plan)
+            return _rehearsed(ctx, plan, lineage)
+        _confirm(ctx, plan)
         log = placing.place(ctx, plan)
     _make_key(ctx, plan)
     ctx.use(Store(to.place, ctx.settings, data_home(ctx.env)))
@@ -222,7 +223,7 @@ def _confirm(ctx: Context, plan: Plan) -> None:
         ask(ctx, asked)
 
 
-def _rehearsed(ctx: Context, plan: Plan) -> Change:
+def _rehearsed(ctx: Context, plan: Plan, lineage: int) -> Change:
     if plan.backup.meta.schema != HEAD:
         ctx.note(_("would bring the schema from {old} to {new}").format(old=plan.backup.meta.schema, new=HEAD))
     if plan.to.broken:
@@ -232,7 +233,6 @@ def _rehearsed(ctx: Context, plan: Plan) -> Change:
         ctx.note(_("would take back the last {n} audit entries and what they changed").format(n=max(lost, 0)))
     if not (plan.to.key_dir(plan.store_id) / keys.KEY_FILE).exists():
         ctx.note(_("would make a new key for the store"))
-    lineage = plan.lineage(plan.to.head)
     ctx.note(_("would begin lineage {n} with an entry in the audit").format(n=lineage))
     return _change(plan, lineage, plan.backup.head.n + 1)
 

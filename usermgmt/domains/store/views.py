@@ -25,3 +25,42 @@ STORE = View(
     ),
     key="store_id",
 )
+
+BACKUP = View(
+    N_("backup"),
+    (
+        Column("path", N_("File")),
+        Column("manifest", N_("Manifest")),
+        Column("store_id", N_("Store id")),
+        Column("lineage", N_("Lineage"), kind="number"),
+        Column("schema", N_("Schema")),
+        Column("entries", N_("Audit entries"), kind="number"),
+        Column("head", N_("Audit head")),
+        Column("counts", N_("Rows"), kind="object"),
+        Column("bytes", N_("Bytes"), kind="number"),
+        Column("sha256", N_("SHA-256")),
+    ),
+    key="path",
+)
+
+MIGRATION = View(
+    STORE.noun,
+    (
+        Column("store_id", N_("Store id")),
+        Column("from", N_("From")),
+        Column("to", N_("To")),
+        Column("steps", N_("Steps"), kind="list"),
+        Column("backup", N_("Backup")),
+    ),
+    key="store_id",
+)
+
+RESTORED = View(
+    STORE.noun,
+    (
+        *(STORE.column(name) for name in ("location", "engine", "store_id", "lineage", "schema", "entries", "counts")),
+        Column("backup", N_("Backup"), kind="object"),
+        Column("replaced", N_("Replaced"), kind="object"),
+    ),
+    key="store_id",
+)

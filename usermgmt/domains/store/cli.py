@@ -1,0 +1,98 @@
+"""The ``store`` commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from usermgmt.domains.store.views import BACKUP, MIGRATION, RESTORED, STORE
+from usermgmt.kernel import tree
+from usermgmt.kernel.command import command
+from usermgmt.kernel.context import Context
+from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.permissions import P
+from usermgmt.kernel.results import Change, Record
+
+app = tree.group("store")
+
+
+@command(app, may=P.STORE_READ, opens=False, finds=True, shows=STORE)
+def info(ctx: Context) -> Record:
+    """Show what the store is: its place, id, lineage, schema, audit head, rows and size.
+
+    The backup of a store can be looked at too.
+
+    Examples:
+    usermgmt store info
+    usermgmt --store backup.db store info --json
+
+    """
+    from usermgmt.domains.store import info as service
+
+    return Record(service.info(ctx))
+
+
+@command(app, may=P.STORE_MIGRATE, old=True, chunks=True, shows=MIGRATION)
+def migrate(
+    ctx: Context,
+    backup: Annotated[
+        str,
+        Option("--backup", help=N_("Where the backup before it goes; beside the store unless told otherwise."), metavar="FILE"),
+    ] = "",
+) -> Change:
+    """Bring an older schema to this program's, after a verified backup.
+
+    All steps or none: killed at any moment, the store is the old one or the new one. Up to date, it changes nothing.
+
+    Examples:
+    usermgmt store migrate --dry-run
+    usermgmt store migrate --backup before.db
+
+    """
+    from usermgmt.domains.store import migrate as service
+
+    return service.migrate(ctx, ctx.path(backup) if backup else None)
+
+
+@command(app, may=P.STORE_BACKUP, chunks=True, shows=BACKUP)
+def backup(
+    ctx: Context,
+    file: Annotated[str, Argument(help=N_("The new file of the backup."), metavar="FILE", show_default=False)],
+) -> Change:
+    """Back the store up into a new file, while others go on writing.
+
+    The file is a store by itself, also where the store is a PostgreSQL database. It is verified before it appears, with
+    FILE.manifest.json beside it: its SHA-256, rows and audit head, signed by the store's key.
+
+    Examples:
+    usermgmt store backup backup.db
+    usermgmt store backup /mnt/backups/store.db --json
+
+    """
+    from usermgmt.domains.store import backup as service
+
+    return service.backup(ctx, ctx.path(file))
+
+
+@command(app, may=P.STORE_RESTORE, opens=False, finds=True, chunks=True, confirms=True, shows=RESTORED)
+def restore(
+    ctx: Context,
+    file: Annotated[
+        str,
+        Argument(help=N_("The backup, or - for standard input."), metavar="FILE", show_default=False),
+    ],
+) -> Change:
+    """Put a verified backup in the place of the store, as a new lineage of it.
+
+    Everything since the backup is taken back; an entry in the audit says what was replaced. Also works where the store is
+    missing, damaged or older than its anchors. A backup of an older schema is brought forward.
+
+    Examples:
+    usermgmt store restore backup.db --dry-run
+    usermgmt store restore backup.db --reason "disk failed" --yes
+
+    """
+    from usermgmt.domains.store import restore as service
+
+    return service.restore(ctx, file)
