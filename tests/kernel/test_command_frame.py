@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from usermgmt.kernel import results
+from usermgmt.kernel import results, tree
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
 from usermgmt.kernel.errors import Exit, UsermgmtError
@@ -30,10 +30,9 @@ def call(run):
     def go(function, *argv, stdin=b"", tty=False, **declared):
         app = typer.Typer(rich_markup_mode=None)
         command(app, "act", **declared)(function)
-        app.callback()(lambda: None)
         streams = Streams(io.BytesIO(stdin), io.BytesIO(), io.BytesIO(), stdin_tty=tty, stderr_tty=tty)
         invocation = Invocation(run.env, run.home, streams)
-        act = typer.main.get_group(app).commands["act"]
+        act = tree.load("thing", app).get_command(None, "act")
         error = None
         try:
             with act.make_context("usermgmt thing act", list(argv), obj=invocation) as context:

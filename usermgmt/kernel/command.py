@@ -15,7 +15,7 @@ import typer
 from usermgmt.kernel import invocation
 from usermgmt.kernel.context import AskFirst
 from usermgmt.kernel.errors import Exit, UsermgmtError
-from usermgmt.kernel.options import bundled, global_parameters, own_parameters, paths, shared_parameters
+from usermgmt.kernel.options import ahead, bundled, global_parameters, inputs, own_parameters, paths, shared_parameters
 from usermgmt.kernel.results import View
 from usermgmt.kernel.tree import Command
 
@@ -38,7 +38,8 @@ class Spec:
     writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead takes a
     store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that its anchors
     contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of its result.
-    ``paths``: parameters that name files, found by their metavar. ``lenient``: works with a broken configuration, to
+    ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command reads
+    before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to
     mend it.
     """
 
@@ -58,6 +59,7 @@ class Spec:
     raw: bool = False
     lenient: bool = False
     paths: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @property
     def rehearses(self) -> bool:
@@ -73,37 +75,46 @@ def command(app: typer.Typer, name: str = "", **declared: Any) -> Callable[[Call
     declaration = Spec(**declared)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        mine, bundles = own_parameters(function)
-        spec = replace(declaration, paths=paths(mine))
+        bundles: dict[str, type[Any]] = {}
 
         def run(context: typer.Context, **given: Any) -> None:
+            spec: Spec = run.spec  # type: ignore[attr-defined]
             context.obj.exit = execute(context.obj, spec, body, given, context.command_path)
 
         def body(ctx: Context, given: dict[str, Any]) -> Any:
             return function(ctx, **bundled(given, bundles))
 
-        own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        parameters = [
-            own,
-            *mine,
-            *shared_parameters(
-                shows=spec.shows is not None and not spec.raw,
-                writes=spec.rehearses,
-                reveals=spec.reveals,
-                confirms=spec.confirms,
-                versioned=spec.versioned,
-                reasoned=spec.reasoned,
-            ),
-            *global_parameters(hidden=True),
-        ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        def prepare() -> None:
+            """Read the signatures; done when the command is named, since a group has many and a call needs one."""
+            mine, found = own_parameters(function)
+            bundles.update(found)
+            run.spec = replace(declaration, paths=paths(mine), inputs=inputs(mine))  # type: ignore[attr-defined]
+            parameters = _parameters(mine, declaration)
+            run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+            run.__annotations__ = {one.name: one.annotation for one in parameters}
+
         run.__doc__ = function.__doc__
-        run.spec = spec  # type: ignore[attr-defined]
+        run.prepare = prepare  # type: ignore[attr-defined]
         app.command(name or function.__name__.rstrip("_").replace("_", "-"), cls=Command)(run)
         return function
 
     return decorate
+
+
+def _parameters(mine: list[inspect.Parameter], spec: Spec) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *mine,
+        *shared_parameters(
+            shows=spec.shows is not None and not spec.raw,
+            writes=spec.rehearses,
+            reveals=spec.reveals,
+            confirms=spec.confirms,
+            versioned=spec.versioned,
+            reasoned=spec.reasoned,
+        ),
+        *global_parameters(hidden=True),
+    ]
 
 
 def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[str, Any], path: str) -> Exit:
@@ -129,6 +140,8 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
             ctx.require_declared(spec.may)
             return _show(ctx, spec, body())
         if spec.writes:
+            for name in ahead(given, spec.inputs, spec.paths):
+                ctx.read_ahead(name)
             return _show(ctx, spec, _write(ctx, spec, body))
         return _read(ctx, spec, body)
     except UsermgmtError as error:

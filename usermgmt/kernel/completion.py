@@ -200,7 +200,7 @@ class Line:
             return Found(self._beginning(command.summaries()))
         if isinstance(command, tree.Group):
             names = command.list_commands(self.ctx)
-            return Found(self._beginning((name, tree.summary(command.commands[name])) for name in names))
+            return Found(self._beginning((name, tree.summary(command.get_command(None, name))) for name in names))
         arguments = [one for one in command.params if not hasattr(one, "is_flag")]
         at = len(self.ctx.args)
         if at < len(arguments):

@@ -13,7 +13,7 @@ from usermgmt.kernel import complete
 from usermgmt.kernel.i18n import N_
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # Not ruff's business but Typer's: help strings are marked here and translated when they are shown.
 
@@ -192,12 +192,32 @@ def paths(parameters: list[Parameter]) -> tuple[str, ...]:
     return tuple(
         one.name
         for one in parameters
-        if any(getattr(extra, "metavar", None) == "FILE" for extra in getattr(one.annotation, "__metadata__", ()))
+        if {"FILE", "FILE|-"} & _metavars(one)
     )
 
 
+def inputs(parameters: list[Parameter]) -> tuple[str, ...]:
+    """Return the names of those parameters whose values may stand on standard input: their metavar says ``|-``."""
+    return tuple(one.name for one in parameters if any(word.endswith("|-") for word in _metavars(one)))
+
+
+def _metavars(parameter: Parameter) -> set[str]:
+    return {getattr(extra, "metavar", None) or "" for extra in getattr(parameter.annotation, "__metadata__", ())}
+
+
+def ahead(given: Mapping[str, Any], names: Iterable[str], files: Iterable[str]) -> Iterator[str]:
+    """Yield what the inputs ``names`` want read before a transaction begins: files, and ``-`` for standard input."""
+    for name in names:
+        value = given.get(name)
+        if value == "-" or (isinstance(value, list) and "-" in value):
+            yield "-"
+        elif value and name in files:
+            yield value
+
+
 def bundled(given: dict[str, Any], bundles: dict[str, type[Any]]) -> dict[str, Any]:
-    """Put the values of bundles together again."""
+    """Put the values of bundles together again; ``given`` stays as it is, since a command that asked first runs twice."""
+    given = dict(given)
     for name, bundle in bundles.items():
         given[name] = bundle(**{field.name: given.pop(field.name) for field in fields(bundle)})
     return given

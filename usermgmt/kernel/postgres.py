@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DRIVER = "postgresql+psycopg"
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
-_VERIFYING = ("verify-ca", "verify-full")
+VERIFYING = ("verify-ca", "verify-full")
 
 
 class NoDriver(Unavailable):
@@ -95,7 +95,7 @@ def engine(url: URL, *, busy_timeout: float, tls: str) -> Engine:
         import psycopg  # noqa: F401 - asked for here, so that its absence is one clear line
     except ImportError:
         raise NoDriver from None
-    if tls != "insecure-allowed" and not is_local(url) and url.query.get("sslmode") not in _VERIFYING:
+    if tls != "insecure-allowed" and not is_local(url) and url.query.get("sslmode") not in VERIFYING:
         raise UnverifiedTls(host=url.host)
     wait = max(1, int(busy_timeout * 1000))
     made = sa.create_engine(

@@ -94,7 +94,7 @@ class Store:
         """Make the engine; nothing is read yet. ``home`` holds keys and anchors of a store that is no file.
 
         ``accept`` names the revisions of the schema that are taken, for what migrates or describes a store;
-        ``anchored=False`` leaves out the comparison with the anchors, for what mends or describes a store that fails it.
+        ``anchored=False`` leaves out the comparison with the anchors, for what mends a store that fails it.
         Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``Unavailable``.
         """
         self.place = at

@@ -182,7 +182,7 @@ def leaves() -> Iterator[Any]:
         found = typer.Context(root().get_command(top, name), parent=top, info_name=name)
         if isinstance(found.command, Group):
             for verb in found.command.list_commands(found):
-                yield typer.Context(found.command.commands[verb], parent=found, info_name=verb)
+                yield typer.Context(found.command.get_command(found, verb), parent=found, info_name=verb)
         else:
             yield found
 
@@ -219,6 +219,24 @@ class Command(_Help, TyperCommand):
 class Group(_Help, TyperGroup):
     """A group of verbs."""
 
+    def __init__(self, *arguments: Any, waiting: Iterable[Any] = (), **options: Any) -> None:
+        """Take the declarations of commands; each is built when it is named."""
+        super().__init__(*arguments, **options)
+        self._waiting = {info.name: info for info in waiting}
+        self._names = list(self._waiting)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
+        return self._names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Click's signature
+        info = self._waiting.pop(cmd_name, None)
+        if info is not None:
+            info.callback.prepare()
+            self.commands[cmd_name] = typer.main.get_command_from_info(
+                info, pretty_exceptions_short=False, rich_markup_mode=None
+            )
+        return self.commands.get(cmd_name)
+
     def _pieces(self, _ctx: Any) -> Iterator[str]:
         yield from (_("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
 
@@ -236,17 +254,25 @@ class Group(_Help, TyperGroup):
         return args[0], found, args[1:]
 
 
+def load(name: str, app: typer.Typer) -> Group:
+    """Return the group of ``app``, with its commands still to be built."""
+    summary_of = BY_NAME[name].summary if name in BY_NAME else ""
+    return Group(
+        name=name, help=summary_of, no_args_is_help=True, rich_markup_mode=None, waiting=app.registered_commands
+    )
+
+
 class Root(Group):
     """The root: knows its groups from the table and imports one only when it is named."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
         return [row.name for row in GROUPS]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Click's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         row = BY_NAME.get(cmd_name)
         if row is not None and cmd_name not in self.commands:
-            loaded = typer.main.get_group(importlib.import_module(row.module).app)
-            self.commands[cmd_name] = loaded.commands[cmd_name] if row.single else loaded
+            loaded = load(row.name, importlib.import_module(row.module).app)
+            self.commands[cmd_name] = loaded.get_command(ctx, cmd_name) if row.single else loaded
         return self.commands.get(cmd_name)
 
     def summaries(self) -> list[tuple[str, str]]:

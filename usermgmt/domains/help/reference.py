@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,16 @@ def errors(width: int) -> str:
     words = _("With --json an error is one object on standard error, whose code, exit_code and details stay as they are.")
     rows = []
     for one in error_classes():
-        message = _((one.__doc__ or "").strip())
+        message = _message(one)
         hint = f" {_('hint: {hint}').format(hint=_(one.hint))}" if one.hint else ""
         rows.append((one.code, f"{int(one.exit)}: {message}{hint}"))
     return _page(_("Errors"), words, rows, width)
+
+
+def _message(kind: type[UsermgmtError]) -> str:
+    words = (kind.__doc__ or "").strip()
+    # some say only what the situation puts in: the exit code's own words are more than that
+    return _(words) if re.search(r"[^\W\d]", re.sub(r"\{\w*\}", "", words)) else _(WHEN[kind.exit])
 
 
 def error_classes() -> list[type[UsermgmtError]]:

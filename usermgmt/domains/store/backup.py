@@ -1,8 +1,8 @@
 """``store backup``: one file with all of the store, verified before it gets its name.
 
-The order: copy, verify, audit entry, name. The entry names the file's SHA-256, so it cannot be in the copy; and it comes
-before the name, because no copy of everybody's data may lie about that the log does not know of. Killed in between, the
-log knows of a backup that was never to be seen, which harms nobody.
+The order: copy, verify, audit entry, name. The entry holds the SHA-256 of the file, so it cannot be in it; and it comes
+before the name, because no copy of everybody's data may lie about that the log does not know of. Killed in between,
+the log knows of a backup that was never seen, which harms nobody.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def values(made: Made) -> dict[str, Any]:
 
 
 def make(ctx: Context, path: Path, note: Callable[[Made], None] | None = None) -> Made:
-    """Copy the store, verify the copy, call ``note``, and give the copy the name ``path``; raises as ``backup`` does."""
+    """Copy the store, verify the copy, call ``note``, give the copy the name ``path``; raises as ``backup`` does."""
     with places.workspace(path.parent, path.name) as folder:
         copy = folder / path.name
         with ctx.store.reading() as connection:

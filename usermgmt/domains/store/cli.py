@@ -26,7 +26,6 @@ def info(ctx: Context) -> Record:
     Examples:
     usermgmt store info
     usermgmt --store backup.db store info --json
-
     """
     from usermgmt.domains.store import info as service
 
@@ -38,7 +37,7 @@ def migrate(
     ctx: Context,
     backup: Annotated[
         str,
-        Option("--backup", help=N_("Where the backup before it goes; beside the store unless told otherwise."), metavar="FILE"),
+        Option("--backup", help=N_("Where the backup goes; beside the store unless told otherwise."), metavar="FILE"),
     ] = "",
 ) -> Change:
     """Bring an older schema to this program's, after a verified backup.
@@ -48,7 +47,6 @@ def migrate(
     Examples:
     usermgmt store migrate --dry-run
     usermgmt store migrate --backup before.db
-
     """
     from usermgmt.domains.store import migrate as service
 
@@ -68,7 +66,6 @@ def backup(
     Examples:
     usermgmt store backup backup.db
     usermgmt store backup /mnt/backups/store.db --json
-
     """
     from usermgmt.domains.store import backup as service
 
@@ -85,13 +82,12 @@ def restore(
 ) -> Change:
     """Put a verified backup in the place of the store, as a new lineage of it.
 
-    Everything since the backup is taken back; an entry in the audit says what was replaced. Also works where the store is
-    missing, damaged or older than its anchors. A backup of an older schema is brought forward.
+    Everything since the backup is taken back; an entry in the audit says what was replaced. Also works where the store
+    is missing, damaged or older than its anchors. A backup of an older schema is brought forward.
 
     Examples:
     usermgmt store restore backup.db --dry-run
     usermgmt store restore backup.db --reason "disk failed" --yes
-
     """
     from usermgmt.domains.store import restore as service
 

@@ -60,16 +60,18 @@ class _Fence:
     def __init__(self, patience: float, locked: Callable[[], None]) -> None:
         self.patience = patience
         self.limit = time.monotonic() + patience
-        self.locked: Callable[[], None] | None = locked
+        self.locked = locked
+        self.held = False
 
     def __call__(self, _status: int, _remaining: int, total: int) -> None:
+        if self.held:
+            return
         # a step that found the store locked has not counted its pages
-        if self.locked is not None and not total:
-            if time.monotonic() > self.limit:
-                raise StoreBusy(seconds=f"{self.patience:g}")
-        elif self.locked is not None:
-            self.locked, locked = None, self.locked
-            locked()
+        if total:
+            self.held = True
+            self.locked()
+        elif time.monotonic() > self.limit:
+            raise StoreBusy(seconds=f"{self.patience:g}")
 
 
 def overwrite(live: Store, copy: Path, finish: Callable[[Head], None]) -> None:
@@ -115,7 +117,8 @@ def _alone(live: Store, source: Any, target: Any, finish: Callable[[Head], None]
     """Copy with a rollback journal, where nobody can read beside a writer: the lock is taken first and kept."""
     target.execute("PRAGMA locking_mode=EXCLUSIVE")
     target.execute("BEGIN EXCLUSIVE")
-    old = target.execute("SELECT h.seq, h.hash, m.lineage FROM audit_head h JOIN store_meta m ON m.id = h.id").fetchone()
+    query = "SELECT audit_head.seq, audit_head.hash, store_meta.lineage FROM audit_head JOIN store_meta USING (id)"
+    old = target.execute(query).fetchone()
     target.execute("COMMIT")
     finish(contents.Head(*old))
     source.backup(target, pages=PAGES, progress=_Fence(live.busy_timeout, lambda: None), sleep=_RETRY)

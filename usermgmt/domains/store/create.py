@@ -145,7 +145,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def file_connection(path: Path) -> Iterator[Connection]:
-    """Give a connection in a writing transaction on a new file; at its end the file is whole, with no journal beside."""
+    """Give a connection in a writing transaction on a new file; at its end the file is whole, no journal beside it."""
     engine = sqlite.engine(path, busy_timeout=1)
     with engine.connect() as connection:
         raw: Any = connection.connection.driver_connection

@@ -51,7 +51,7 @@ def _opened(ctx: Context) -> Store:
 
 
 def _is_backup(ctx: Context, at: Place) -> bool:
-    """Tell whether the manifest beside a file states its very head: only ``info`` goes by it, since both can be planted."""
+    """Tell whether the manifest beside a file states its very head; only ``info`` goes by it, as it can be planted."""
     with suppress(UsermgmtError):
         found = manifest.read(at.path) if at.path is not None else None
         if found is not None:

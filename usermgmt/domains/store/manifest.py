@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +14,8 @@ from usermgmt.kernel.audit.anchor import Anchor, verify_signature
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from usermgmt.domains.store.verifying import Facts
 
 FORMAT = "usermgmt/backup/1"
@@ -95,10 +96,8 @@ def check_contents(found: Manifest, path: Path, facts: Facts, public_key: bytes 
     if given is None:
         return
     anchor = _anchor(given, path)
-    expected = Anchor(
-        facts.meta.store_id, facts.head.lineage, facts.head.n, facts.head.hash, facts.root, anchor.at, anchor.key, anchor.sig
-    )
-    if anchor != expected:
+    signed = (anchor.store, anchor.lineage, anchor.n, anchor.hash, anchor.root)
+    if signed != (facts.meta.store_id, facts.head.lineage, facts.head.n, facts.head.hash, facts.root):
         raise BackupBroken(path=path, problem=_(_DIFFERS).format(name="anchor"))
     if public_key is not None and not verify_signature(anchor, public_key):
         raise BackupBroken(path=path, problem=_("its manifest was not signed by the key of the store"))

@@ -63,9 +63,10 @@ def migrate(ctx: Context, to: Path | None) -> Change:
 
 def _change(ctx: Context, outcome: str, values: dict[str, Any]) -> Change:
     meta = ctx.store.meta
-    note = "" if outcome == UNCHANGED else _("schema {old} to {new}; backup: {path}").format(
-        old=values["from"], new=values["to"], path=values["backup"]
-    )
+    note = ""
+    if outcome == UPDATED:
+        words = _("schema {old} to {new}; backup: {path}")
+        note = words.format(old=values["from"], new=values["to"], path=values["backup"])
     return Change(outcome, NOUN, ctx.store.place.label, {"store_id": meta.store_id, **values}, note=note)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.store import copying, manifest, migrate, placing, places, verifying
+from usermgmt.domains.store import copying, manifest, migrate, places, placing, verifying
 from usermgmt.domains.store.errors import AnotherStore, BackupBroken
 from usermgmt.domains.store.standing import look
 from usermgmt.kernel import sqlite
@@ -65,6 +65,10 @@ class Plan:
         known = (self.backup.head.lineage, 0 if old is None else old.lineage, 0 if last is None else last.lineage)
         return max(known) + 1
 
+    def origin(self) -> dict[str, Any]:
+        """Return what the audit and the answer say of the backup."""
+        return {**self.backup.head.facts(), "schema": self.backup.meta.schema, "sha256": self.sha256}
+
     def begin_lineage(self, ctx: Context, old: Head | None) -> Log:
         """Write the new lineage and its first entry into the copy; ``old`` is the head that it takes the place of."""
         meta = replace(self.backup.meta, lineage=self.lineage(old), schema=HEAD)
@@ -77,7 +81,7 @@ class Plan:
                     E.STORE_RESTORE,
                     "store",
                     facts={
-                        "backup": {**self.backup.head.facts(), "schema": self.backup.meta.schema, "sha256": self.sha256},
+                        "backup": self.origin(),
                         "replaced": None if old is None else old.facts(),
                         "lineage": meta.lineage,
                     },
@@ -210,9 +214,8 @@ def _confirm(ctx: Context, plan: Plan) -> None:
     if plan.to.store is None and not plan.to.broken:
         return
     at, backup = plan.to.place.label, plan.backup.head
-    if plan.to.head is None:
-        question = _("Put a backup of {n} audit entries in the place of the damaged store {path}?").format(n=backup.n, path=at)
-    else:
+    question = _("Replace the damaged store {path} by a backup of {n} audit entries?").format(path=at, n=backup.n)
+    if plan.to.head is not None:
         question = _("Replace the store {path}, which has {there} audit entries, by a backup of {n}?").format(
             path=at, there=plan.to.head.n, n=backup.n
         )
@@ -229,8 +232,8 @@ def _rehearsed(ctx: Context, plan: Plan, lineage: int) -> Change:
     if plan.to.broken:
         ctx.note(_("would move the damaged file aside"))
     elif plan.to.head is not None:
-        lost = plan.to.head.n - plan.backup.head.n
-        ctx.note(_("would take back the last {n} audit entries and what they changed").format(n=max(lost, 0)))
+        there = plan.to.head.n
+        ctx.note(_("would replace {there} audit entries by {n}").format(there=there, n=plan.backup.head.n))
     if not (plan.to.key_dir(plan.store_id) / keys.KEY_FILE).exists():
         ctx.note(_("would make a new key for the store"))
     ctx.note(_("would begin lineage {n} with an entry in the audit").format(n=lineage))
@@ -239,7 +242,6 @@ def _rehearsed(ctx: Context, plan: Plan, lineage: int) -> Change:
 
 def _change(plan: Plan, lineage: int, entries: int) -> Change:
     missing = plan.to.store is None and not plan.to.broken
-    head = plan.backup.head
     return Change(
         CREATED if missing else UPDATED,
         NOUN,
@@ -252,10 +254,10 @@ def _change(plan: Plan, lineage: int, entries: int) -> Change:
             "schema": HEAD,
             "entries": entries,
             "counts": plan.backup.counts,
-            "backup": {**head.facts(), "schema": plan.backup.meta.schema, "sha256": plan.sha256},
+            "backup": plan.origin(),
             "replaced": None if plan.to.head is None else plan.to.head.facts(),
         },
-        note=_("from a backup of {n} audit entries; lineage {lineage}").format(n=head.n, lineage=lineage),
+        note=_("from a backup of {n} audit entries; lineage {lineage}").format(n=plan.backup.head.n, lineage=lineage),
     )
 
 

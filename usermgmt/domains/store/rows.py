@@ -78,11 +78,12 @@ def _with_json(row: tuple[Any, ...], places: list[int], target: Connection) -> t
 
 def _serials(connection: Connection) -> dict[str, str]:
     """Return the sequence behind the ``id`` of each PostgreSQL table that has one."""
-    query = sa.text(
-        "SELECT t.relname, s.oid::regclass::text FROM pg_class s JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'a' "
-        "JOIN pg_class t ON t.oid = d.refobjid WHERE s.relkind = 'S' AND t.relnamespace = 'public'::regnamespace"
+    rows = connection.exec_driver_sql(
+        "SELECT t.relname, s.oid::regclass::text FROM pg_class s "
+        "JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class t ON t.oid = d.refobjid "
+        "WHERE s.relkind = 'S' AND t.relnamespace = 'public'::regnamespace"
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: row[1] for row in rows}
 
 
 def _fetch_serials(source: Connection, target: Connection) -> None:

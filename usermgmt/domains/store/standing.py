@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,6 +18,8 @@ from usermgmt.kernel.store import Store, roots
 from usermgmt.migrations import KNOWN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from usermgmt.domains.store.contents import Head
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.store import Place
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The place of a store, and what is there: ``store`` where one can be opened, ``broken`` where it is beyond that."""
+    """The place of a store, and what is there: ``store`` where one can be opened, ``broken`` where it is past that."""
 
     place: Place
     keys: Path

@@ -15,6 +15,7 @@ from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.store import describe
+from usermgmt.kernel.tables import audit_head
 from usermgmt.migrations import KNOWN
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from usermgmt.domains.store.contents import Head
-    from usermgmt.kernel.audit.verifier import Finding
     from usermgmt.kernel.store import Meta
 
 _NAMED = 3
@@ -72,28 +72,28 @@ def foreign_keys(connection: Connection) -> str:
     return _("rows refer to rows that are missing: {rows}").format(rows=named)
 
 
-def findings(connection: Connection, store_id: str, head: Head, verifier: Verifier | None = None) -> list[Finding]:
-    """Return the first things in the audit that do not hold, after reading the whole of it."""
-    verifier = verifier or Verifier(store_id, head=(head.n, head.hash))
-    made = verifier.run(contents.entries(connection), contents.parts(connection))
-    named = list(islice(made, _NAMED))
-    # to its end, so that what the verifier then says of head and root is of the whole log
-    for _rest in made:
-        pass
-    return named
-
-
 def chain(connection: Connection, store_id: str, head: Head) -> str:
     """Verify the whole audit and return its Merkle root; raises ``IntegrityBroken``."""
-    verifier = Verifier(store_id, head=(head.n, head.hash))
-    if found := findings(connection, store_id, head, verifier):
-        raise IntegrityBroken(problem=told(found))
+    problem, verifier = audit(connection, store_id, head)
+    if problem:
+        raise IntegrityBroken(problem=problem)
     return verifier.root
 
 
-def told(found: list[Finding]) -> str:
-    """Return findings of the audit as one line."""
-    return "; ".join(_("audit entry {n}: {detail}").format(n=one.seq, detail=one.detail) for one in found)
+def audit(connection: Connection, store_id: str, head: Head, marks: tuple[int, ...] = ()) -> tuple[str, Verifier]:
+    """Read the whole audit; return what does not hold, empty where all does, and the verifier with its ``marks``."""
+    verifier = Verifier(store_id, marks=marks, head=(head.n, head.hash))
+    made = verifier.run(contents.entries(connection), contents.parts(connection))
+    named = list(islice(made, _NAMED))
+    # to its end, so that what the verifier then says of the root is of the whole log
+    for _rest in made:
+        pass
+    if named:
+        return "; ".join(_("audit entry {n}: {detail}").format(n=one.seq, detail=one.detail) for one in named), verifier
+    frontier = connection.execute(sa.select(audit_head.c.frontier)).scalar_one()
+    if frontier != verifier.tree.dump():
+        return _("the Merkle frontier in the head of the audit is not that of its entries"), verifier
+    return "", verifier
 
 
 # -- the schema --------------------------------------------------------------------------------------------------------

@@ -55,10 +55,11 @@ MIGRATION = View(
     key="store_id",
 )
 
+_RESTORED = ("location", "engine", "store_id", "lineage", "schema", "entries", "counts")
 RESTORED = View(
     STORE.noun,
     (
-        *(STORE.column(name) for name in ("location", "engine", "store_id", "lineage", "schema", "entries", "counts")),
+        *(one for one in STORE.columns if one.name in _RESTORED),
         Column("backup", N_("Backup"), kind="object"),
         Column("replaced", N_("Replaced"), kind="object"),
     ),

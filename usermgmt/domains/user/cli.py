@@ -19,6 +19,7 @@ from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import Limit, Since, Until
 from usermgmt.kernel.permissions import P
 from usermgmt.kernel.results import Batch, Change, Listing, Record
+from usermgmt.kernel.text import whole
 
 app = tree.group("user")
 
@@ -78,7 +79,7 @@ def show(ctx: Context, user: o.User) -> Record:
 
 
 @command(app, may=P.USER_READ, shows=EXISTS)
-def exists(ctx: Context, user: o.User) -> Record | None:
+def exists(ctx: Context, user: o.User) -> Record | Listing | None:
     """Tell by the exit code whether a user exists: 0 yes, 3 no. Nothing is printed unless a format is asked for.
 
     Examples:
@@ -89,10 +90,14 @@ def exists(ctx: Context, user: o.User) -> Record | None:
 
     found = None
     try:
-        found = lookup.find(ctx, user)
+        found = lookup.find(ctx, user, near=False)
     except UserNotFound:
         ctx.exit = Exit.NOT_FOUND
-    return Record({"exists": found is not None, "id": found, "username": user}) if ctx.output.format else None
+    output = ctx.output
+    if output.format == "count":
+        return Listing(ctx.fields, [] if found is None else [(found,)])
+    wanted = output.format or output.fields or output.jq
+    return Record({"exists": found is not None, "id": found, "username": whole(user)}) if wanted else None
 
 
 @command(app, "list", may=P.USER_READ, shows=USER, reveals=True)
@@ -129,6 +134,7 @@ def set_(
     """
     from usermgmt.domains.user import service, targets
 
+    o.required(profile, lists)
     request = o.request(profile, lists, requested_by=requested_by)
     return targets.each(ctx, whom, lambda user: service.update(ctx, user, request), question=_("Change {count} users?"))
 
@@ -203,7 +209,7 @@ def reopen(ctx: Context, whom: o.Whom) -> Change | Batch:
     return targets.each(ctx, whom, lambda user: service.move(ctx, user, E.USER_REOPEN), question=question)
 
 
-@command(app, may=P.USER_REMOVE, writes=True, confirms=True, shows=USER)
+@command(app, may=P.USER_REMOVE, writes=True, versioned=True, confirms=True, shows=USER)
 def remove(ctx: Context, whom: o.Whom) -> Change | Batch:
     """Remove users who have no history that must be kept; close is for the others.
 
@@ -226,12 +232,13 @@ def tag(ctx: Context, whom: o.Whom, tags: o.Tags) -> Change | Batch:
     """
     from usermgmt.domains.user import service, targets
 
+    o.required(tags)
     lists = o.lists(tags)
     question = _("Change the tags of {count} users?")
     return targets.each(ctx, whom, lambda user: service.retag(ctx, user, lists), question=question)
 
 
-@command(app, may=P.USER_UPDATE, writes=True, shows=USER)
+@command(app, may=P.USER_UPDATE, writes=True, versioned=True, shows=USER)
 def note(
     ctx: Context,
     user: o.User,
@@ -253,12 +260,14 @@ def note(
 def history(ctx: Context, user: o.User, since: Since = "", until: Until = "", limit: Limit = None) -> Listing:
     """Show what happened to a user: every entry of the audit, oldest first.
 
+    A former name will do, and so will the uid of a user who was removed.
+
     Examples:
     usermgmt user history alice
     usermgmt user history alice --since 30d --json
     """
-    from usermgmt.domains.user import lookup, queries
+    from usermgmt.domains.user import targets
     from usermgmt.kernel.audit import entries
 
-    ctx.target = queries.target(ctx, lookup.find(ctx, user))
+    ctx.target = targets.of_history(ctx, user)
     return entries.listing(ctx, entries.filters(ctx, target=ctx.target, since=since, until=until), limit=limit)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from usermgmt.kernel.errors import Conflict, Denied, Invalid, NotFound
 from usermgmt.kernel.i18n import N_
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 class UserNotFound(NotFound):
     """There is no user {name}."""
@@ -18,12 +14,9 @@ class UserNotFound(NotFound):
     hint = N_("usermgmt user list --search TEXT finds users")
 
     @classmethod
-    def near(cls, name: str, names: Iterable[str]) -> Self:
-        """Return the error with the nearest of ``names`` as its hint."""
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, list(names), 1)
-        return cls(name=name, near=close[0], hint=N_("did you mean {near}?")) if close else cls(name=name)
+    def meant(cls, name: str, near: str) -> Self:
+        """Return the error with ``near``, which is there, as its hint."""
+        return cls(name=name, near=near, hint=N_("did you mean {near}?"))
 
 
 class Renamed(UserNotFound):
@@ -31,6 +24,7 @@ class Renamed(UserNotFound):
 
     code = "user.renamed"
     hint = N_("use the name {now}")
+    user_id: int = 0
 
 
 class AmbiguousUser(Conflict):
@@ -44,11 +38,11 @@ class UserExists(Conflict):
     """There is a user with this {field} already: {value}."""
 
     code = "user.exists"
-    hint = N_("usermgmt user show {ref}; --if-exists skip or update takes it as it is")
+    hint = N_("usermgmt user show {ref}")
 
 
 class NameReserved(Conflict):
-    """{name} was the name of another user and stays reserved."""
+    """{name} was the name of another user, who is {now} now, and stays reserved."""
 
     code = "user.name_reserved"
     hint = N_("choose another name")

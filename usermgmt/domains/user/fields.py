@@ -118,6 +118,17 @@ def external_id(value: str) -> tuple[str, str]:
     return system, text(found.strip(), "external_id", limit=EXTERNAL_ID_MAX)
 
 
+def external_ids(items: Iterable[str]) -> dict[str, str]:
+    """Return ``SYSTEM/ID`` texts as system -> id; raises ``InvalidField``, also for two ids in one system."""
+    found: dict[str, str] = {}
+    for item in items:
+        system, value = external_id(item)
+        if found.setdefault(system, value) != value:
+            problem = _("there are two ids for the system {name}").format(name=system)
+            raise InvalidField(field="external_id", problem=problem)
+    return found
+
+
 def address(value: str, region: str | None) -> tuple[str, str]:
     """Return ``email:A@B`` or ``phone:NUMBER`` as kind and normal form; raises ``Invalid``."""
     kind, colon, found = value.partition(":")
@@ -142,7 +153,7 @@ class Reader:
     def __init__(self, ctx: Context, region: str | None) -> None:
         self.ctx = ctx
         self.region = region
-        self.today = ctx.now[:10]
+        self.today = ctx.today
         self._readers: dict[str, Callable[[str], dict[str, Any]]] = {
             "username": self._username,
             "email": self._email,

@@ -10,33 +10,38 @@ from usermgmt.domains.user import identifiers
 from usermgmt.domains.user.errors import AmbiguousUser, Renamed, UserNotFound
 from usermgmt.domains.user.state import external_id, former_name, user
 from usermgmt.kernel.errors import Invalid
-from usermgmt.kernel.selectors import starts_with
+from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.text import unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from usermgmt.kernel.context import Context
 
-_NEAR = 50
+_NEIGHBOURS = 25
+_LONGEST_TYPO = 32
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
-def find(ctx: Context, word: str) -> int:
+def find(ctx: Context, word: str, *, near: bool = True) -> int:
     """Return the id of the user that ``word`` means: ``username:NAME``, ``id:42``, ``uid:...``, ``email:...``,
     ``phone:...``, ``ext:SYSTEM/ID``, or a plain value, looked up as a username, then as an address.
 
-    Raises ``UserNotFound``, ``AmbiguousUser``.
+    ``near`` looks for the nearest name where there is none. Raises ``UserNotFound``, ``Renamed``, ``AmbiguousUser``.
     """
+    if unstorable(word) or not word:
+        raise UserNotFound(name=word or '""')
     kind, colon, rest = word.partition(":")
     reader = _BY_PREFIX.get(kind) if colon else None
-    if reader is not None:
-        found = reader(ctx, rest.strip())
-        if found is None:
-            raise UserNotFound(name=word)
-        return found
-    return _plain(ctx, word)
+    if reader is None:
+        return _plain(ctx, word, near=near)
+    found = reader(ctx, rest.strip())
+    if found is None:
+        raise _missing(ctx, word, rest.strip(), near=near) if reader is _by_username else UserNotFound(name=word)
+    return found
 
 
-def _plain(ctx: Context, word: str) -> int:
+def _plain(ctx: Context, word: str, *, near: bool) -> int:
     by_name = _by_username(ctx, word)
     by_address = None
     if "@" in word:
@@ -48,7 +53,7 @@ def _plain(ctx: Context, word: str) -> int:
         raise AmbiguousUser(name=word, choices=f"username:{word}, {kind}:{word}")
     found = by_name if by_name is not None else by_address
     if found is None:
-        raise _missing(ctx, word)
+        raise _missing(ctx, word, word, near=near)
     return found
 
 
@@ -71,11 +76,11 @@ def _norm(name: str) -> str | None:
 
 def _by_email(ctx: Context, text: str) -> int | None:
     try:
-        norm = identifiers.email(text).norm
+        found = identifiers.email(text)
     except Invalid:
         return None
-    ctx.gave(identifiers.email(text).display, norm)
-    return _one(ctx, user.c.email_norm == norm)
+    ctx.gave(*found)
+    return _one(ctx, user.c.email_norm == found.norm)
 
 
 def _by_phone(ctx: Context, text: str) -> int | None:
@@ -114,19 +119,60 @@ _BY_PREFIX: dict[str, Callable[[Context, str], int | None]] = {
 }
 
 
-def _missing(ctx: Context, word: str) -> UserNotFound:
-    norm = _norm(word)
+def _missing(ctx: Context, word: str, name: str, *, near: bool) -> UserNotFound:
+    """Return the error for ``word``, in which ``name`` stands as a username, and what may have been meant."""
+    norm = _norm(name)
     if norm is None:
-        return UserNotFound(name=word)
+        if ":" not in word:
+            return UserNotFound(name=word)
+        kinds = ", ".join(f"{kind}:" for kind in _BY_PREFIX)
+        return UserNotFound(name=word, kinds=kinds, hint=N_("what stands before a colon is one of {kinds}"))
     query = (
-        sa.select(user.c.username)
+        sa.select(user.c.id, user.c.username)
         .join(former_name, former_name.c.user_id == user.c.id)
         .where(former_name.c.username_norm == norm)
     )
-    if (now := ctx.db.execute(query).scalar()) is not None:
-        return Renamed(name=word, now=now)
-    query = sa.select(user.c.username).where(starts_with(user.c.username_norm, norm[:1])).limit(_NEAR)
-    return UserNotFound.near(word, ctx.db.execute(query).scalars())
+    if (now := ctx.db.execute(query).one_or_none()) is not None:
+        renamed = Renamed(name=word, now=now.username)
+        renamed.user_id = now.id
+        return renamed
+    meant = _meant(ctx, norm) if near else ""
+    return UserNotFound.meant(word, meant) if meant else UserNotFound(name=word)
+
+
+def _meant(ctx: Context, norm: str) -> str:
+    """Return a word that names a user and resembles ``norm``, or an empty one."""
+    from difflib import get_close_matches
+
+    for kind, reader in (("id", _by_id), ("phone", _by_phone)):
+        if norm.isdecimal() and reader(ctx, norm) is not None:
+            return f"{kind}:{norm}"
+    names = _resembling(ctx, norm)
+    close = get_close_matches(norm, names, 1)
+    return names[close[0]] if close else ""
+
+
+def _resembling(ctx: Context, norm: str) -> dict[str, str]:
+    """Return names one slip of the keyboard away, and those that sort beside ``norm``: all found by the index."""
+    columns = sa.select(user.c.username_norm, user.c.username)
+    name = user.c.username_norm
+    queries = [
+        columns.where(name > norm).order_by(name).limit(_NEIGHBOURS),
+        columns.where(name < norm).order_by(name.desc()).limit(_NEIGHBOURS),
+    ]
+    if len(norm) <= _LONGEST_TYPO:
+        queries.append(columns.where(name.in_(_slips(norm))).limit(_NEIGHBOURS))
+    return {row.username_norm: row.username for query in queries for row in ctx.db.execute(query)}
+
+
+def _slips(word: str) -> set[str]:
+    """Return the words that one letter left out, put in, changed or swapped makes of ``word``."""
+    parts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    left_out = {a + b[1:] for a, b in parts if b}
+    swapped = {a + b[1] + b[0] + b[2:] for a, b in parts if len(b) > 1}
+    changed = {a + letter + b[1:] for a, b in parts if b for letter in _LETTERS}
+    put_in = {a + letter + b for a, b in parts for letter in _LETTERS}
+    return left_out | swapped | changed | put_in
 
 
 def own_account(ctx: Context) -> int | None:

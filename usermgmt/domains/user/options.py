@@ -10,7 +10,7 @@ from typer import Argument, Option
 from usermgmt.domains.user.complete import tags, usernames
 from usermgmt.domains.user.types import Gender, Kind, Status
 from usermgmt.kernel import complete
-from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
     from usermgmt.domains.user.requests import Lists, Request
@@ -28,6 +28,8 @@ User = Annotated[
         show_default=False,
     ),
 ]
+
+
 def _field(flag: str, help: str, metavar: str = "TEXT", **more: object) -> object:  # noqa: A002 - Typer's word
     return Option(flag, help=help, metavar=metavar, rich_help_panel=_PROFILE, show_default=False, **more)  # type: ignore[arg-type]
 
@@ -171,19 +173,32 @@ class Whom(Filters):
         list[str] | None,
         Argument(
             help=N_("Users, as names or id:42, uid:..., email:..., phone:..., ext:SYSTEM/ID; - reads one per line."),
-            metavar="USER",
+            metavar="USER|-",
             autocompletion=usernames,
             show_default=False,
         ),
     ] = None
     from_file: Annotated[
-        str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE")
+        str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE|-")
     ] = ""
+
+    @property
+    def selects(self) -> bool:
+        """Whether users are meant whom the command line does not name."""
+        return bool(self.given or self.from_file or "-" in (self.users or ()))
 
     @property
     def single(self) -> bool:
         """Whether exactly one user is named, and nothing else: the answer is then one object and not a list."""
-        return len(self.users or ()) == 1 and self.users != ["-"] and not self.given and not self.from_file
+        return len(self.users or ()) == 1 and not self.selects
+
+
+def required(*given: Profile | Tags | AddedLists | ChangedLists) -> None:
+    """Refuse a command line that asks for no change at all; raises ``UsageProblem``."""
+    if all(getattr(one, field.name) in (None, []) for one in given for field in fields(one)):
+        from usermgmt.kernel.errors import UsageProblem
+
+        raise UsageProblem(problem=_("nothing is to be changed"), hint=N_("--help lists what can be"))
 
 
 def lists(given: Tags | AddedLists | ChangedLists) -> Lists:

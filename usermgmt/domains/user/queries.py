@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import sqlalchemy as sa
 
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.context import Context
 
-SORTS = ("id", "username", "created_at", "status", "valid_until")
-"""Fields a list can be ordered by: each has an index."""
+SORTS = {
+    "id": user.c.id,
+    "username": user.c.username_norm,
+    "created_at": user.c.created_at,
+    "status": user.c.status,
+    "valid_until": user.c.valid_until,
+}
+"""Fields a list can be ordered by, and the column that carries the order: each has an index."""
 
 _STANDING = ("status", "valid_from", "valid_until")
 _NEEDS = {"active": _STANDING, "cause": _STANDING, "age": ("birth_date",)}
 _CHUNK = 2000
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _tagged(op: str, value: Any) -> Any:
@@ -36,13 +45,15 @@ def _tagged(op: str, value: Any) -> Any:
 
 def _found(op: str, value: Any) -> Any:
     del op
-    words = value.casefold()
-    plain = (user.c.username_norm, user.c.email_norm)
+    # part of a username or an address, in the form in which these are unique (identifiers.py)
+    username = normalize("NFKC", value).lower()
+    email = normalize("NFC", normalize("NFD", value).casefold())
     # names are kept as written; lower() folds ASCII on both engines, and other scripts are compared as they are
     named = (user.c.display_name, user.c.full_name, user.c.occupation)
     return sa.or_(
-        *(contains(target, words) for target in plain),
-        *(contains(sa.func.lower(target), value.lower()) for target in named),
+        contains(user.c.username_norm, username),
+        contains(user.c.email_norm, email),
+        *(contains(sa.func.lower(target), value.translate(_SMALL)) for target in named),
         contains(user.c.phone, value),
     )
 
@@ -76,10 +87,7 @@ def predicate(
 def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | None = None) -> Listing:
     """List the users that ``wanted`` holds for, as ``ctx.fields``; ``sort`` is a field, ``-field`` descending."""
     where = compile_predicate(wanted, FIELDS)
-    order = user.c[sort.lstrip("-")]
-    query = sa.select(*_columns(ctx)).where(where).order_by(
-        order.desc().nulls_last() if sort.startswith("-") else order.asc().nulls_last(), user.c.id
-    )
+    query = sa.select(*_columns(ctx)).where(where).order_by(*_order(sort))
     if limit is not None:
         query = query.limit(limit)
 
@@ -89,9 +97,16 @@ def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | N
     return Listing(ctx.fields, _rows(ctx, query), total, limit)
 
 
+def _order(sort: str) -> tuple[Any, ...]:
+    target = SORTS[sort.removeprefix("-")]
+    order = target.desc() if sort.startswith("-") else target.asc()
+    # asked for where a column has nulls only: it costs the use of the index
+    return (order.nulls_last() if target.nullable else order), user.c.id
+
+
 def checked_sort(sort: str) -> str:
     """Return ``sort`` where it names a field that lists can be ordered by; raises ``BadValue``."""
-    if sort.lstrip("-") not in SORTS:
+    if sort.removeprefix("-") not in SORTS:
         problem = _("it must be one of {choices}").format(choices=", ".join(SORTS))
         raise BadValue(name="--sort", problem=problem, path="usermgmt user list")
     return sort
@@ -136,17 +151,17 @@ def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
             yield from map(tuple, chunk)
         return
     for row in result.mappings():
-        yield tuple(_value(name, row, ctx.now) for name in ctx.fields)
+        yield tuple(_value(ctx, name, row) for name in ctx.fields)
 
 
-def _value(name: str, row: RowMapping, now: str) -> Any:
+def _value(ctx: Context, name: str, row: RowMapping) -> Any:
     match name:
         case "active":
-            return standing.cause(dict(row), now) is None
+            return standing.cause(row, ctx.now) is None
         case "cause":
-            return standing.cause(dict(row), now)
+            return standing.cause(row, ctx.now)
         case "age":
-            return standing.age(row["birth_date"], now)
+            return standing.age(row["birth_date"], ctx.today)
         case "external_ids":
             return row[name] or {}
         case "tags" | "addresses":
@@ -154,12 +169,13 @@ def _value(name: str, row: RowMapping, now: str) -> Any:
     return row[name]
 
 
-def shown(record: Mapping[str, Any], now: str) -> dict[str, Any]:
+def shown(ctx: Context, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a user's state as the object that results show: the view's fields in its order."""
     from usermgmt.domains.user.views import USER
 
-    derived = {"active": standing.cause(record, now) is None, "cause": standing.cause(record, now)}
-    values = {**record, **derived, "age": standing.age(record["birth_date"], now)}
+    cause = standing.cause(record, ctx.now)
+    age = standing.age(record["birth_date"], ctx.today)
+    values = {**record, "active": cause is None, "cause": cause, "age": age}
     return {name: values.get(name) for name in USER.names}
 
 
@@ -169,7 +185,7 @@ def record(ctx: Context, user_id: int) -> dict[str, Any]:
     ctx.target = f"user:{found['uid']}"
     notes = ctx.db.execute(sa.select(state.note).where(state.note.c.user_id == user_id).order_by(state.note.c.id))
     return {
-        **shown(found, ctx.now),
+        **shown(ctx, found),
         "former_names": found["former_names"],
         "notes": [{"at": row.at, "actor": row.actor, "text": row.text} for row in notes],
     }

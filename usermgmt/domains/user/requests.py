@@ -34,11 +34,12 @@ class Lists:
         tags -= {word.strip() for word in self.remove_tags}
         ids = dict(before["external_ids"])
         if self.set_external_ids is not None:
-            ids = dict(fields.external_id(item) for item in self.set_external_ids if item)
-        ids |= dict(fields.external_id(item) for item in self.add_external_ids)
+            ids = fields.external_ids(item for item in self.set_external_ids if item)
+        ids |= fields.external_ids(self.add_external_ids)
         for item in self.remove_external_ids:
             system, slash, value = item.partition("/")
-            if not slash or ids.get(system) == value:
+            system = system.strip().lower()
+            if not slash or ids.get(system) == value.strip():
                 ids.pop(system, None)
         return {"tags": sorted(tags), "external_ids": ids, "addresses": self._addresses(before, region)}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import fields, lookup, state
+from usermgmt.domains.user import fields, lookup, standing, state
 from usermgmt.domains.user.confusables import confusable
 from usermgmt.domains.user.errors import (
     ConfusableName,
@@ -18,7 +18,7 @@ from usermgmt.domains.user.errors import (
 )
 from usermgmt.domains.user.requests import Lists, Request
 from usermgmt.domains.user.state import external_id, former_name, user
-from usermgmt.domains.user.types import IfExists, Kind, Status
+from usermgmt.domains.user.types import REQUESTED_BY_MAX, IfExists, Kind, Status
 from usermgmt.kernel.errors import Invalid, StaleVersion
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
@@ -85,7 +85,10 @@ def _insert(ctx: Context, values: State, lists: State) -> Change:
     diff = state.changes({}, after)
     ctx.target = f"user:{after['uid']}"
     ctx.audit(E.USER_ADD, ctx.target, changes=state.recorded(diff, {}, after, ctx.now))
-    after["id"] = None if ctx.dry_run else made
+    if not ctx.dry_run:
+        after["id"] = made
+    else:
+        after |= {"id": None, "uid": None}
     return _result(ctx, CREATED, after)
 
 
@@ -116,13 +119,15 @@ def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     values = fields.Reader(ctx, region(ctx)).read_all(given)
     lists = request.lists.apply(before, region(ctx))
     after = {**before, **values, **lists}
-    ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
+    ctx.gave(*(value for value in values.values() if isinstance(value, str)))
+    ctx.gave(*set(lists["addresses"]).difference(before["addresses"]))
     _forget_verification(before, after, values)
     if after["username"] != before["username"]:
         _check_name(ctx, after, request, own=user_id)
         _keep_former_name(ctx, before, after)
     _check_unique(ctx, {k: v for k, v in after.items() if v != before.get(k)}, lists, own=user_id)
-    facts = {"requested_by": request.requested_by} if request.requested_by else None
+    wish = fields.text(request.requested_by, "requested_by", limit=REQUESTED_BY_MAX)
+    facts = {"requested_by": wish} if wish else None
     return store(ctx, before, after, action, facts=facts)
 
 
@@ -163,8 +168,7 @@ def store(
 
     Raises ``StaleVersion``, ``Invalid``.
     """
-    if ctx.if_version is not None and ctx.if_version != before["version"]:
-        raise StaleVersion(target=before["username"], actual=before["version"], expected=ctx.if_version)
+    _check_version(ctx, before)
     diff = state.changes(before, after)
     if not diff:
         return _result(ctx, UNCHANGED, before)
@@ -183,6 +187,7 @@ def note(ctx: Context, user_id: int, text: str) -> Change:
     """Write a note about a user; it is appended, never changed."""
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
+    _check_version(ctx, before)
     uid = ctx.random.uuid7(ctx.clock.now())
     after = {**before, "version": before["version"] + 1, "updated_at": ctx.now}
     kept = fields.note(text)
@@ -215,6 +220,19 @@ _MOVES: dict[E, tuple[Status, tuple[Status, ...]]] = {
 """Action -> the status it leads to, and the statuses it may start from."""
 
 
+_MOVED = {
+    E.USER_SUSPEND: N_("suspended"),
+    E.USER_ACTIVATE: N_("activated"),
+    E.USER_CLOSE: N_("closed"),
+    E.USER_REOPEN: N_("reopened"),
+}
+_WAYS: dict[str, str] = {
+    Status.CLOSED: N_("usermgmt user reopen {name}"),
+    Status.PENDING: N_("usermgmt user activate {name}"),
+    Status.SUSPENDED: N_("usermgmt user activate {name}"),
+}
+
+
 def move(ctx: Context, user_id: int, action: E) -> Change:
     """Suspend, activate, close or reopen a user; ``unchanged`` where the user stands there already.
 
@@ -222,15 +240,16 @@ def move(ctx: Context, user_id: int, action: E) -> Change:
     """
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
+    _check_version(ctx, before)
     target, sources = _MOVES[action]
     if before["status"] == target:
         return _result(ctx, UNCHANGED, before)
     if target in (Status.SUSPENDED, Status.CLOSED):
         _protect_caller(ctx, before)
     if before["status"] not in sources:
-        hint = N_("usermgmt user reopen {name}") if before["status"] == Status.CLOSED else ""
+        status = _(STATUS_WORDS[before["status"]])
         raise IllegalTransition(
-            hint=hint, name=before["username"], status=_(STATUS_WORDS[before["status"]]), wanted=_(STATUS_WORDS[target])
+            _WAYS.get(before["status"]), name=before["username"], status=status, wanted=_(_MOVED[action])
         )
     after = {**before, "status": target.value, "status_reason": ctx.reason or None}
     return store(ctx, before, after, action)
@@ -245,6 +264,7 @@ def remove(ctx: Context, user_id: int) -> Change:
     """Remove a user who has no history that must be kept; raises ``OwnAccount``, ``HasHistory``."""
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
+    _check_version(ctx, before)
     _protect_caller(ctx, before)
     if before["former_names"]:
         raise HasHistory(name=before["username"], what=_("former names, which stay reserved"))
@@ -259,10 +279,18 @@ def remove(ctx: Context, user_id: int) -> Change:
 # -- rules ---------------------------------------------------------------------------------------------------------
 
 
+def _check_version(ctx: Context, before: State) -> None:
+    if ctx.if_version is not None and ctx.if_version != before["version"]:
+        raise StaleVersion(target=before["username"], actual=before["version"], expected=ctx.if_version)
+
+
 def _check_window(after: State) -> None:
     start, end = after["valid_from"], after["valid_until"]
     if start is not None and end is not None and start >= end:
         raise fields.InvalidField(field="valid_until", problem=_("it does not lie after valid_from"))
+
+
+_TAKE_IT = N_("usermgmt user show {ref}; --if-exists skip or update takes it as it is")
 
 
 def _check_unique(ctx: Context, values: State, lists: State, own: int | None) -> None:
@@ -271,7 +299,8 @@ def _check_unique(ctx: Context, values: State, lists: State, own: int | None) ->
             continue
         row = ctx.db.execute(sa.select(user.c.id).where(user.c[name] == values[name])).scalar()
         if row is not None and row != own:
-            raise UserExists(field=label, value=values[label], ref=f"{label}:{values[label]}")
+            hint = _TAKE_IT if label == "username" and own is None else None
+            raise UserExists(hint, field=label, value=values[label], ref=f"{label}:{values[label]}")
     for system, value in lists["external_ids"].items():
         condition = sa.and_(external_id.c.system == system, external_id.c.external_id == value)
         row = ctx.db.execute(sa.select(external_id.c.user_id).where(condition)).scalar()
@@ -283,7 +312,8 @@ def _check_name(ctx: Context, values: State, request: Request, own: int | None) 
     taken = sa.select(former_name.c.user_id).where(former_name.c.username_norm == values["username_norm"])
     holder = ctx.db.execute(taken).scalar()
     if holder is not None and holder != own:
-        raise NameReserved(name=values["username"])
+        now = ctx.db.execute(sa.select(user.c.username).where(user.c.id == holder)).scalar()
+        raise NameReserved(name=values["username"], now=now)
     if request.allow_confusable:
         if not ctx.reason:
             raise Invalid(field="--allow-confusable", problem=_("it needs --reason"), hint="")
@@ -304,4 +334,8 @@ def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any]
 
     hidden = ("username_norm", "skeleton", "email_norm", "updated_at", "version", "status_at")
     told = {name: pair for name, pair in (changes or {}).items() if name not in hidden}
-    return Change(outcome, "user", after["username"], shown(after, ctx.now), told)
+    values = shown(ctx, after)
+    note = ""
+    if outcome in (CREATED, UPDATED) and values["status"] == Status.ACTIVE and not values["active"]:
+        note = _("not active: {cause}").format(cause=_(standing.CAUSES[values["cause"]]))
+    return Change(outcome, "user", after["username"], values, told, note)

@@ -34,8 +34,11 @@ def cause(row: Mapping[str, Any], now: str) -> str | None:
     return None
 
 
-def age(birth_date: str | None, now: str) -> int | None:
-    """Return the age in whole years at ``now``; someone born on 29 February is a year older on 1 March."""
-    if birth_date is None:
+def age(birth_date: str | None, today: str) -> int | None:
+    """Return the age in whole years on the date ``today``; someone born on 29 February is a year older on 1 March.
+
+    None where the date of birth is not known, or is no date: something else may have written the row.
+    """
+    if birth_date is None or not birth_date[:4].isdecimal():
         return None
-    return int(now[:4]) - int(birth_date[:4]) - (now[5:10] < birth_date[5:10])
+    return int(today[:4]) - int(birth_date[:4]) - (today[5:10] < birth_date[5:10])

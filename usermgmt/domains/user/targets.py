@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from usermgmt.domains.user import lookup, queries
+from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
+from usermgmt.kernel.audit import entries
+from usermgmt.kernel.context import MANY
 from usermgmt.kernel.errors import Exit, Invalid, UsageProblem, UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
@@ -22,16 +25,20 @@ if TYPE_CHECKING:
     from usermgmt.kernel.selectors import Predicate
 
 _LONGEST_LINE = 4096
+_SUGGESTED = 10  # for more wrong names than this, nobody reads what may have been meant
 
 
 def predicate(ctx: Context, filters: Filters) -> Predicate:
-    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``BadTime``."""
+    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``Invalid``, ``BadTime``."""
     for word in filters.status or ():
         if word not in tuple(Status):
             raise UsageProblem(
                 problem=_("--status: there is no status {name}").format(name=neutral(word)),
                 hint=_("one of {choices}").format(choices=", ".join(Status)),
             )
+    for option, words in (("--search", (filters.search,)), ("--tag", filters.tag or ())):
+        for bad in filter(None, map(unstorable, words)):
+            raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
     return queries.predicate(
         status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after
@@ -53,15 +60,17 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     Raises ``UsageProblem`` where it names nobody at all.
     """
     words = list(_words(ctx, whom))
-    if not words and not whom.given and not whom.from_file and "-" not in (whom.users or ()):
+    if not words and not whom.selects:
         raise UsageProblem(problem=_("no user is named"), hint=N_("name users, or select them: --status, --tag, --search"))
     found: dict[object, Target] = {}
+    wrong = 0
     for word in words:
         try:
-            user_id = lookup.find(ctx, word)
+            user_id = lookup.find(ctx, word, near=wrong < _SUGGESTED)
             found.setdefault(user_id, Target(word, user_id))
         except UsermgmtError as error:
             found.setdefault(word, Target(word, error=error))
+            wrong += 1
     if whom.given:
         for name, user_id in queries.selected(ctx, predicate(ctx, whom)):
             found.setdefault(user_id, Target(name, user_id))
@@ -108,6 +117,23 @@ def _line(line: bytes, number: int) -> Iterator[str]:
         yield word
 
 
+def of_history(ctx: Context, word: str) -> str:
+    """Return how the audit names the user that ``word`` means, or meant: by a former name, or by the uid of one removed.
+
+    Raises as ``lookup.find`` does.
+    """
+    try:
+        return queries.target(ctx, lookup.find(ctx, word))
+    except Renamed as error:
+        return queries.target(ctx, error.user_id)
+    except UserNotFound:
+        prefix, _colon, uid = word.partition("uid:")
+        target = f"user:{uid.strip().lower()}"
+        if prefix or not entries.known(ctx, target):
+            raise
+        return target
+
+
 def each(
     ctx: Context,
     whom: Whom,
@@ -118,14 +144,16 @@ def each(
 ) -> Change | Batch:
     """Carry out ``act`` on every user that ``whom`` means, each in a savepoint.
 
-    ``question`` is asked, with their count, where many are changed, or where the act is ``grave``.
+    ``question`` is asked, with their count, where the act is ``grave`` and where they are many: selected, read from a
+    file, or more than ``MANY`` by name.
     Raises the one error where one user was named, and what ``Context.confirm`` raises.
     """
     targets = resolve(ctx, whom)
-    if grave or whom.given or whom.from_file:
-        live = sum(1 for target in targets if target.error is None)
-        if live:
-            ctx.confirm(live, question.format(count=live), grave=grave)
+    if not targets:
+        ctx.note(_("nobody is meant: no user fits"))
+    live = sum(1 for target in targets if target.error is None)
+    if live and (grave or whom.selects or len(targets) > MANY):
+        ctx.confirm(live, question.format(count=live), grave=grave)
     if whom.single:
         only = targets[0]
         if only.error is not None:

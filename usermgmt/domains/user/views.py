@@ -27,7 +27,7 @@ USER = View(
         Column("kind", N_("Kind"), table=False),
         Column("status", N_("Status")),
         Column("active", N_("Active"), kind="bool", table=False),
-        Column("cause", N_("Cause"), table=False),
+        Column("cause", N_("Cause")),
         Column("email", N_("Email"), mask="email"),
         Column("phone", N_("Phone"), mask="phone"),
         Column("gender", N_("Gender"), table=False),

@@ -225,14 +225,14 @@ def first_head(store_id: str) -> dict[str, Any]:
 
 
 @cache
-def _statement(table: sa.Table, dialect: str) -> str:
+def _statement(table: sa.TableClause, dialect: str) -> str:
     """Return the INSERT of all columns with positional parameters: bulk rows are tuples, with no dict made for each."""
     mark = "?" if dialect == "sqlite" else "%s"
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join([mark] * len(table.columns))})'  # noqa: S608 - names are ours
 
 
-def insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+def insert(connection: Connection, table: sa.TableClause, rows: list[tuple[Any, ...]]) -> None:
     """Insert many rows given as tuples in the order of the table's columns, as the driver takes them."""
     if rows:
         connection.exec_driver_sql(_statement(table, connection.dialect.name), rows)

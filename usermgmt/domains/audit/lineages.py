@@ -1,0 +1,187 @@
+"""Which lineage wrote which entries, and whether anchors and checkpoints agree with the log of theirs.
+
+Every restore begins a lineage: it takes a backup, whose log is the beginning of an older one, and appends its own entry.
+So an anchor of an older lineage can be compared where the entry it names was written in that lineage; where it was not,
+it speaks of entries that a restore took back. The store's own anchors are then passed over. A checkpoint kept elsewhere
+is not: whoever rewrote the log could have pretended the restore. Only a later one, of a later lineage, excuses it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from usermgmt.domains.audit.report import Kind
+from usermgmt.kernel.audit.anchor import verify_signature
+from usermgmt.kernel.audit.entries import parsed
+from usermgmt.kernel.audit.keys import key_id
+from usermgmt.kernel.events import E
+from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.tables import audit_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from usermgmt.domains.audit.report import Report
+    from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.audit.verifier import Mark
+
+_NAMES = {Kind.ANCHOR: N_("anchor"), Kind.CHECKPOINT: N_("checkpoint")}
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A restore on the log: its entry, the lineage that it began, and the head that it took the place of."""
+
+    seq: int
+    lineage: int
+    replaced: Mapping[str, Any]
+
+
+class History:
+    """The lineages that the log tells of."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read the entries of restores."""
+        query = sa.select(audit_entry.c.seq, audit_entry.c.body).where(
+            audit_entry.c.action == E.STORE_RESTORE.value, audit_entry.c.outcome == "ok"
+        )
+        self.restores: list[Restore] = []
+        for seq, body in connection.execute(query.order_by(audit_entry.c.seq)):
+            facts = parsed(body)
+            stated, replaced = facts.get("lineage"), facts.get("replaced")
+            lineage = stated if isinstance(stated, int) else self.lineage + 1
+            self.restores.append(Restore(seq, lineage, replaced if isinstance(replaced, dict) else {}))
+
+    @property
+    def lineage(self) -> int:
+        """The lineage that the last restore began, 1 where there was none."""
+        return self.restores[-1].lineage if self.restores else 1
+
+    def of(self, seq: int) -> int:
+        """Return the lineage in which entry ``seq`` was written."""
+        at = bisect_right([one.seq for one in self.restores], seq)
+        return self.restores[at - 1].lineage if at else 1
+
+    def check(self, report: Report, stated: int) -> None:
+        """Report where the lineage that the store states is not the one that its log tells of."""
+        before = 1
+        for one in self.restores:
+            if one.lineage <= before:
+                text = _("entry {n}: it begins lineage {lineage} after lineage {before}")
+                report.add(
+                    Kind.LINEAGE, text.format(n=one.seq, lineage=one.lineage, before=before), entry=one.seq
+                )
+            before = one.lineage
+        if stated != self.lineage:
+            text = _("the store states lineage {stated}, its audit tells of {told}")
+            report.add(Kind.LINEAGE, text.format(stated=stated, told=self.lineage))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The log as it was read, to hold anchors against: ``last`` is its last entry, ``marks`` what it was at their sizes."""
+
+    store_id: str
+    lineage: int
+    last: int
+    marks: Mapping[int, Mark]
+    history: History
+    public_key: bytes | None
+
+
+def compare(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind) -> list[Anchor]:
+    """Report which of ``anchors`` the log contradicts, each thing once; return those that it bears out."""
+    ours = [one for one in anchors if one.store == facts.store_id]
+    if foreign := [one for one in anchors if one.store != facts.store_id]:
+        text = _("an {what} is of another store, {store}").format(what=_(_NAMES[kind]), store=foreign[0].store)
+        report.add(kind, text)
+    later = [one for one in ours if one.lineage > facts.lineage]
+    there = [one for one in ours if one.n <= facts.last and facts.history.of(one.n) == one.lineage]
+    beyond = [one for one in ours if one.n > facts.last and one.lineage == facts.lineage]
+    off = [one for one in there if not _agrees(one, facts.marks.get(one.n))]
+    wrong = set(off)
+    true = [one for one in there if one not in wrong]
+    if later:
+        _older_store(report, facts, max(later, key=lambda one: (one.lineage, one.n)), kind)
+    if beyond:
+        _cut(report, facts, max(beyond, key=lambda one: one.n), kind)
+    if off:
+        _rewritten(report, off, kind)
+    if kind == Kind.CHECKPOINT:
+        _taken_back(report, facts, [one for one in ours if one not in {*there, *beyond, *later}], true)
+    _signatures(report, facts, ours, kind)
+    return true
+
+
+def _agrees(anchor: Anchor, mark: Mark | None) -> bool:
+    # behind a gap nothing is known of hash or root, and the gap is reported
+    return mark is None or ((not mark.hash or mark.hash == anchor.hash) and (not mark.root or mark.root == anchor.root))
+
+
+def _older_store(report: Report, facts: Facts, anchor: Anchor, kind: Kind) -> None:
+    text = _("the store is of lineage {here}, but the {what} of {at} is of lineage {there}: an older file was put back")
+    words = {"here": facts.lineage, "there": anchor.lineage, "what": _(_NAMES[kind]), "at": anchor.at}
+    report.add(kind, text.format(**words))
+
+
+def _cut(report: Report, facts: Facts, anchor: Anchor, kind: Kind) -> None:
+    text = _("entries {first} to {n} are missing: the {what} of {at} knew them")
+    words = {"first": facts.last + 1, "n": anchor.n, "what": _(_NAMES[kind]), "at": anchor.at}
+    report.add(kind, text.format(**words), entry=facts.last + 1)
+
+
+def _rewritten(report: Report, off: Sequence[Anchor], kind: Kind) -> None:
+    first = min(off, key=lambda one: one.n)
+    text = _("entry {n}: the log up to it is not the one that the {what} of {at} states: it was rewritten")
+    told = text.format(n=first.n, what=_(_NAMES[kind]), at=first.at)
+    if len(off) > 1:
+        told += _("; {more} more disagree").format(more=len(off) - 1)
+    report.add(kind, told, entry=first.n)
+
+
+def _taken_back(report: Report, facts: Facts, lost: Sequence[Anchor], true: Sequence[Anchor]) -> None:
+    latest = max((one.lineage for one in true), default=0)
+    for one in lost:
+        if one.lineage > latest:
+            text = _(
+                "entry {n}: the checkpoint of {at}, of lineage {lineage}, states it, but it is not in this log, of "
+                "lineage {here}: where a restore was meant to take it back, take a new checkpoint"
+            )
+            words = {"n": one.n, "at": one.at, "lineage": one.lineage, "here": facts.lineage}
+            report.add(Kind.CHECKPOINT, text.format(**words), entry=one.n)
+
+
+def _signatures(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind) -> None:
+    if not anchors or facts.public_key is None:
+        return
+    ours = key_id(facts.public_key)
+    # where a store was restored without its key it got a new one, and the anchors of before stay as they were
+    former = [one for one in anchors if one.lineage < facts.lineage and one.key != ours and kind == Kind.ANCHOR]
+    if former:
+        text = _("{n} anchors of older lineages are signed by another key; that of entry {first} by {key}")
+        report.warnings.append(text.format(n=len(former), first=former[0].n, key=former[0].key))
+    forged = [one for one in anchors if one not in former and not verify_signature(one, facts.public_key)]
+    if forged:
+        text = _("entry {n}: the {what} of {at} is not signed by the key of the store")
+        told = text.format(n=forged[0].n, what=_(_NAMES[kind]), at=forged[0].at)
+        if len(forged) > 1:
+            told += _("; {more} more are not").format(more=len(forged) - 1)
+        report.add(kind, told, entry=forged[0].n)
+
+
+def check_replaced(report: Report, history: History, anchors: Sequence[Anchor]) -> None:
+    """Report restores that name another head than the anchors of the lineage that they replaced."""
+    known = {(one.lineage, one.n): one.hash for one in anchors}
+    for restore in history.restores:
+        place = (restore.replaced.get("lineage"), restore.replaced.get("n"))
+        if known.get(place, restore.replaced.get("hash")) != restore.replaced.get("hash"):
+            text = _("entry {n}: it says that entry {old} of lineage {lineage} was another than the anchored one")
+            report.add(
+                Kind.LINEAGE, text.format(n=restore.seq, lineage=place[0], old=place[1]), entry=restore.seq
+            )

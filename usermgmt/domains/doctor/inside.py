@@ -1,0 +1,199 @@
+"""What the store itself shows: its key, its anchors, the clock, its integrity, its audit."""
+
+from __future__ import annotations
+
+import ctypes
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from usermgmt.domains.doctor.types import Finding, Severity, advice
+from usermgmt.domains.store import contents, verifying
+from usermgmt.kernel.audit import anchor as anchors
+from usermgmt.kernel.audit import keys
+from usermgmt.kernel.clock import from_text
+from usermgmt.kernel.errors import UsermgmtError
+from usermgmt.kernel.i18n import _
+from usermgmt.kernel.tables import audit_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from usermgmt.domains.store.contents import Head
+    from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.context import Context
+    from usermgmt.kernel.store import Store
+
+LEEWAY = timedelta(seconds=5)
+"""Two hosts that write to one PostgreSQL store never agree to the millisecond."""
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_AUDIT_NEXT = "usermgmt audit verify --state"
+
+
+def key(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Judge the key that signs anchors: changes are made without it, but not anchored."""
+    try:
+        found = keys.load_key(store.key_dir)
+        public = keys.load_public_key(store.key_dir)
+    except UsermgmtError as error:
+        restored = _("put it back from a copy of the keys; usermgmt store restore makes a new one")
+        yield Finding("key", Severity.WARNING, error.message, advice(error) or restored)
+        return
+    if public != found.public:
+        told = _("the public half in {path} is not that of the key").format(path=store.key_dir)
+        yield Finding("key", Severity.WARNING, told)
+    else:
+        yield Finding("key", Severity.OK, _("{id} in {path}").format(id=keys.key_id(public), path=store.key_dir))
+
+
+def anchor(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Compare the anchors with the audit, in the order in which other writers raise no false alarm."""
+    try:
+        reading = anchors.read_all(store.anchor_file)
+    except UsermgmtError as error:
+        yield Finding("anchor", Severity.WARNING, error.message, advice(error))
+        return
+    if reading.unreadable:
+        lines = ", ".join(map(str, reading.unreadable[:5]))
+        told = _("lines of {path} are no anchors: {lines}").format(path=store.anchor_file, lines=lines)
+        yield Finding("anchor", Severity.WARNING, told)
+    if not reading.anchors:
+        told = _("there is none yet at {path}; the next change makes one").format(path=store.anchor_file)
+        yield Finding("anchor", Severity.WARNING, told)
+        return
+    last = reading.anchors[-1]
+    with store.reading() as connection:
+        head = contents.head(connection)
+        query = sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)
+        found = connection.execute(query).scalar()
+    yield _compared(store, last, head, found)
+    yield from _signature(store, last)
+
+
+def _compared(store: Store, last: Anchor, head: Head, found: str | None) -> Finding:
+    facts = {"n": last.n, "head": head.n, "at": last.at, "lineage": head.lineage, "anchored": last.lineage}
+    ahead = _broken(last, head, found)
+    if ahead:
+        hint = _("put the current file back, or take this one on purpose: usermgmt store restore FILE")
+        return Finding("anchor", Severity.ERROR, ahead.format(**facts), hint, broken=True)
+    if last.lineage < head.lineage:
+        told = _("the last one is of lineage {anchored}, the store is of lineage {lineage}; the next change makes one")
+        return Finding("anchor", Severity.WARNING, told.format(**facts))
+    if last.n < head.n and not _caught_up(store, head):
+        told = _("the last one is of entry {n}, the audit has {head}: nothing vouches for those after it")
+        return Finding("anchor", Severity.WARNING, told.format(**facts))
+    return Finding("anchor", Severity.OK, _("entry {n}, lineage {lineage}, at {at}").format(**facts))
+
+
+def _broken(last: Anchor, head: Head, found: str | None) -> str:
+    if last.lineage > head.lineage:
+        return _("the store is of lineage {lineage}, but a restored one of lineage {anchored} was here since")
+    if last.lineage == head.lineage and last.n > head.n:
+        return _("the audit ends at entry {head}, but entry {n} was anchored at {at}")
+    if last.lineage == head.lineage and last.n and found != last.hash:
+        return _("entry {n} is not the one that was anchored at {at}")
+    return ""
+
+
+def _caught_up(store: Store, head: Head) -> bool:
+    # a change between the two readings is anchored by now
+    latest = anchors.last(store.anchor_file)
+    return latest is not None and latest.n >= head.n
+
+
+def _signature(store: Store, last: Anchor) -> Iterator[Finding]:
+    try:
+        public = keys.load_public_key(store.key_dir)
+    except UsermgmtError:
+        return
+    if not anchors.verify_signature(last, public):
+        told = _("the last anchor was not signed by the key of the store, but by {key}").format(key=last.key)
+        yield Finding("anchor", Severity.WARNING, told, _("the next change is signed with the key that is there now"))
+
+
+def clock(ctx: Context, store: Store) -> Iterator[Finding]:
+    """Compare the clock with the last entry, and ask the kernel whether it is synchronised."""
+    with store.reading() as connection:
+        query = sa.select(audit_entry.c.at).order_by(audit_entry.c.seq.desc()).limit(1)
+        last = connection.execute(query).scalar()
+    if last is not None and from_text(last) > ctx.clock.now() + LEEWAY:
+        told = _("the last change was made at {at}, which is in the future").format(at=last)
+        if store.meta.simulated:
+            yield Finding("clock", Severity.INFO, told)
+        else:
+            yield Finding("clock", Severity.WARNING, told, _("set the clock of this host: timedatectl"))
+        return
+    if _unsynchronised():
+        yield Finding("clock", Severity.INFO, _("this host does not synchronise its clock"), "timedatectl set-ntp true")
+    else:
+        yield Finding("clock", Severity.OK, _("{at}, after the last change").format(at=ctx.now))
+
+
+def _unsynchronised() -> bool:
+    # struct timex is smaller than this on every Linux; all zero asks and sets nothing
+    try:
+        state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    except (OSError, AttributeError):
+        return False
+    return state == _TIME_ERROR
+
+
+def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Judge the pages, the foreign keys and the schema of a SQLite file; PostgreSQL sees to its own."""
+    if store.dialect != "sqlite":
+        return
+    with store.reading() as connection:
+        pages = verifying.damage(connection, quick=True)
+        problem = pages or verifying.foreign_keys(connection)
+        schema = "" if pages else verifying.schema(connection, store.meta.schema)
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    hint = _("keep the file, and take the last backup: usermgmt store restore FILE --dry-run")
+    for found in filter(None, (problem, schema)):
+        yield Finding("integrity", Severity.ERROR, found, hint, broken=True)
+    if not problem and not schema:
+        told = _("pages, foreign keys and schema hold; journal mode {mode}").format(mode=mode)
+        yield Finding("integrity", Severity.OK, told)
+
+
+def audit(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Verify the whole audit, and the root of its last anchor."""
+    last = _last(store)
+    with store.reading() as connection:
+        head = contents.head(connection)
+        marks = (last.n,) if last is not None and last.lineage == head.lineage else ()
+        problem, verifier = verifying.audit(connection, store.meta.store_id, head, marks)
+    if not problem and last is not None and last.n in verifier.marks and verifier.marks[last.n].root != last.root:
+        problem = _("the Merkle root of the last anchor is not that of its entries")
+    if problem:
+        yield Finding("audit", Severity.ERROR, problem, _AUDIT_NEXT, broken=True)
+    else:
+        told = _("{n} entries hold; {redacted} personal parts lawfully erased")
+        yield Finding("audit", Severity.OK, told.format(n=head.n, redacted=verifier.redacted))
+
+
+def _last(store: Store) -> Anchor | None:
+    try:
+        return anchors.last(store.anchor_file)
+    except UsermgmtError:
+        # said by the check of the anchors
+        return None
+
+
+def region(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Tell where phone numbers without a country are refused."""
+    if store.meta.region is None:
+        told = _("no country is set: phone numbers need one, as +86 138 0013 8000")
+        yield Finding("region", Severity.INFO, told)
+    else:
+        yield Finding("region", Severity.OK, store.meta.region)
+
+
+CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
+    "key": key,
+    "anchor": anchor,
+    "clock": clock,
+    "integrity": integrity,
+    "audit": audit,
+    "region": region,
+}
