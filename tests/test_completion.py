@@ -88,10 +88,14 @@ def test_prefixed_users_lose_in_bash_what_bash_takes_for_another_word(people):
 def test_ids_are_offered_by_their_first_digits(people):
     for i in range(30):
         people.sql(
-            'INSERT INTO "user" (id, uid, version, kind, status, username, username_norm, skeleton, created_at, updated_at, '
-            "status_at) SELECT ?, ?, version, kind, status, ?, ?, ?, created_at, updated_at, status_at "
+            'INSERT INTO "user" (id, uid, version, kind, status, username, username_norm, skeleton, created_at, '
+            "updated_at, status_at) SELECT ?, ?, version, kind, status, ?, ?, ?, created_at, updated_at, status_at "
             'FROM "user" WHERE id = 1',
-            400 + i, f"0190{i:04}-0000-7000-8000-000000000000", f"n{i}", f"n{i}", f"n{i}",
+            400 + i,
+            f"0190{i:04}-0000-7000-8000-000000000000",
+            f"n{i}",
+            f"n{i}",
+            f"n{i}",
         )
     assert offered(people, "user show id:40") == [str(400 + i) for i in range(10)]
     assert offered(people, "user show id:4")[0] == "4"
@@ -244,8 +248,21 @@ def test_users_complete_though_the_configuration_is_broken(run):
 
 
 @sqlite
-@pytest.mark.parametrize("line", ["usermgmt nonsense x", "usermgmt user nonsense --y", "usermgmt user add --", "x\\", "'", "",
-                                  "usermgmt --store", "usermgmt user list --bogus=", "usermgmt -o", "usermgmt user -- -x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "usermgmt nonsense x",
+        "usermgmt user nonsense --y",
+        "usermgmt user add --",
+        "x\\",
+        "'",
+        "",
+        "usermgmt --store",
+        "usermgmt user list --bogus=",
+        "usermgmt -o",
+        "usermgmt user -- -x",
+    ],
+)
 def test_half_a_line_does_no_harm(run, line):
     done = process(run.env, line)
     assert (done.returncode, done.stderr) == (0, b"")

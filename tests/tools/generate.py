@@ -1,7 +1,7 @@
 """Writes what is generated from the program itself; `--check` only compares, and exits 1 where something drifted.
 
-docs/commands.md, docs/audit-actions.md, completions/*, and tests/golden/surface.txt: one line for everything a script can
-rely on, so that a change of the surface shows in a review as a changed line.
+docs/commands.md, docs/audit-actions.md, completions/*, and tests/golden/surface.txt: one line for everything that a
+script can rely on, so that a change of the surface shows in a review as a changed line.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def audit_actions() -> str:
     width = max(len(action) for action, _meaning in rows)
     lines = (f"    {action:{width}}  {meaning[0].upper()}{meaning[1:]}." for action, meaning in rows)
     words = (
-        "Every entry of the audit log has one of these as its `action`. A refused command leaves one whose action is the\n"
-        "command itself (`user.suspend`), with the outcome `denied` or `failed`."
+        "Every entry of the audit log has one of these as its `action`. A refused command leaves one whose action is\n"
+        "the command itself (`user.suspend`), with the outcome `denied` or `failed`."
     )
     return "\n".join(["# Audit actions", "", words, "", *lines, ""])
 
@@ -67,7 +67,7 @@ def surface() -> Iterator[str]:
     yield from (f"permission {permission}" for permission in P)
     yield from (f"action {action}" for action in events.E)
     yield from (f"setting {row.key} {row.kind} {written(row, row.default)!r}" for row in TABLE)
-    yield from (f"error {one.code} {int(one.exit)}" for one in reference.error_classes())
+    yield from sorted({f"error {one.code} {int(one.exit)}" for one in reference.error_classes()})
     yield from (f"topic {topic.name}" for topic in TOPICS)
 
 
@@ -81,7 +81,9 @@ def command_surface(name: str, command: tree.Command) -> Iterator[str]:
             continue
         kind = "argument" if one.param_type_name == "argument" else "option"
         many = "..." if one.nargs != 1 or getattr(one, "multiple", False) else ""
-        names = tree.metavar(one) if kind == "argument" else f"{'/'.join(sorted(one.opts, key=len))} {tree.metavar(one)}"
+        names = (
+            tree.metavar(one) if kind == "argument" else f"{'/'.join(sorted(one.opts, key=len))} {tree.metavar(one)}"
+        )
         yield f"{kind} {name} {names.strip()}{many}{' required' if one.required else ''}"
     for column in spec.shows.columns if spec.shows else ():
         yield f"field {name} {column.name}"
@@ -100,7 +102,9 @@ def main() -> int:
         drifted = True
         name = str(path.relative_to(TOP))
         if check:
-            sys.stdout.writelines(difflib.unified_diff(found.splitlines(True), wanted.splitlines(True), name, "generated"))
+            sys.stdout.writelines(
+                difflib.unified_diff(found.splitlines(True), wanted.splitlines(True), name, "generated")
+            )
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted)

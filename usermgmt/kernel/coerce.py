@@ -1,4 +1,4 @@
-"""Values of the command line turned into what parameters are declared as, without pydantic, which costs a tenth of a second.
+"""Values of the command line turned into what parameters are declared as, without the tenth of a second of pydantic.
 
 Typer 0.29 parses every parameter through it. Ours are texts, flags, whole numbers, enums and lists of these.
 """
@@ -22,7 +22,7 @@ class Plain(RuntimeParam):
     """Coercion to ``str``, ``bool``, ``int``, an enum, or a list of one of these."""
 
     def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
-        kind = self.annotation
+        kind: Any = self.annotation
         if get_origin(kind) is list:
             inner = get_args(kind)[0]
             return [self._one(inner, item, param, ctx) for item in value]

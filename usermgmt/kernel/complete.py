@@ -81,7 +81,7 @@ def read(ctx: Context, query: str, parameters: Iterable[Any]) -> list[tuple[Any,
 
 
 def safe(words: Iterable[str]) -> list[str]:
-    """Keep the words that go into a command line as they are: neither the terminal nor the shell reads them otherwise."""
+    """Keep the words that neither the terminal nor the shell would read otherwise than they stand."""
     return [word for word in words if word.isprintable() and not _MISREAD & set(word)]
 
 

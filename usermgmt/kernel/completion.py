@@ -9,6 +9,7 @@ or a wrong option does no harm, and neither pydantic nor SQLAlchemy is waited fo
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,9 @@ _BREAKS = " \t\n\"'><=;|&(:"  # bash's own COMP_WORDBREAKS
 
 def complete(env: Mapping[str, str]) -> int:
     """Answer one TAB on standard output; always 0, since a shell has no use for another answer."""
-    try:
+    # whatever is wrong, the person is in the middle of a line
+    with suppress(Exception, KeyboardInterrupt):
         sys.stdout.buffer.write("".join(f"{line}\n" for line in _answer(env, sys.argv[1:])).encode("utf-8", "replace"))
-    except (Exception, KeyboardInterrupt):  # noqa: BLE001, S110 - whatever is wrong, the person is in the middle of a line
-        pass
     return 0
 
 

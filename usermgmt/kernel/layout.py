@@ -97,8 +97,9 @@ def section(title: str, rows: Sequence[tuple[str, str]], size: int) -> str:
 
 def table(rows: Sequence[tuple[str, str]], size: int) -> str:
     """Return two columns, the right one wrapped."""
-    fitting = [cells(left) for left, _right in rows if cells(left) <= _LEFT]
-    return "\n".join(_rows(rows, max(fitting, default=_LEFT), size))
+    most = min(_LEFT, size // 2)
+    fitting = [cells(left) for left, _right in rows if cells(left) <= most]
+    return "\n".join(_rows(rows, max(fitting, default=most), size))
 
 
 def _rows(rows: Iterable[tuple[str, str]], left_size: int, size: int) -> Iterator[str]:

@@ -32,7 +32,7 @@ class Masking:
         return MASKS[column.mask](str(value))
 
     def object(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the object with personal values masked and, beside them as ``masked``, the names of those that were."""
+        """Return the object with personal values masked, and as ``masked`` the names of those that were."""
         shown: dict[str, Any] = {}
         hidden = []
         for name, value in values.items():
@@ -45,10 +45,11 @@ class Masking:
 
     def changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return field -> [before, after] with personal values masked."""
-        return {
-            name: [self.value(self.view.column(name), value) for value in pair] if isinstance(pair, list | tuple) else pair
-            for name, pair in changes.items()
-        }
+        shown = {}
+        for name, pair in changes.items():
+            column = self.view.column(name)
+            shown[name] = [self.value(column, value) for value in pair] if isinstance(pair, list | tuple) else pair
+        return shown
 
     def columns(self, fields: Sequence[str]) -> list[tuple[int, Column]]:
         """Return which of ``fields``, by position, may have to be masked."""

@@ -212,11 +212,11 @@ def ahead(given: Mapping[str, Any], names: Iterable[str], files: Iterable[str]) 
         if value == "-" or (isinstance(value, list) and "-" in value):
             yield "-"
         elif value and name in files:
-            yield value
+            yield str(value)
 
 
 def bundled(given: dict[str, Any], bundles: dict[str, type[Any]]) -> dict[str, Any]:
-    """Put the values of bundles together again; ``given`` stays as it is, since a command that asked first runs twice."""
+    """Put the values of bundles together; ``given`` stays as it is, since a command that asked first runs twice."""
     given = dict(given)
     for name, bundle in bundles.items():
         given[name] = bundle(**{field.name: given.pop(field.name) for field in fields(bundle)})

@@ -38,7 +38,7 @@ def refusable(view: View) -> View:
 
 
 def columns(view: View, *, table: bool, dry_run: bool) -> tuple[str, ...]:
-    """Return the fields of a write's answer in cells: the same ones whatever the outcome, so that a script can rely on them."""
+    """Return the fields of a write's answer in cells: the same whatever the outcome, so that scripts can rely on it."""
     return tuple(
         column.name
         for column in view.columns

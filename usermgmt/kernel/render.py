@@ -323,24 +323,26 @@ class Renderer:
         refused = [one for one in batch.results if isinstance(one, results.Refusal)]
         if self._words_wanted:
             if not self.ctx.output.quiet:
-                for one in batch.results:
-                    if isinstance(one, results.Change):
-                        self.out.out(self._line(one) + "\n")
-        elif self.shape == "count":
-            self.out.out(f"{len(batch.results)}\n")
-        elif self.shape == "ids":
-            for one in batch.results:
-                if isinstance(one, results.Change):
-                    self._id(one.values)
-        elif self.shape in _DATA:
-            self._data(self._batch_item(one) for one in batch.results)
+                for one in _done(batch):
+                    self.out.out(self._line(one) + "\n")
         else:
-            self._batch_cells(batch, refused=bool(refused))
+            self._batch_data(batch, refused=bool(refused))
         if self._words_wanted or self.shape not in _DATA:
             self._tell(refused)
         if not refused:
             return Exit.OK
         return Exit.PARTIAL if len(refused) < len(batch.results) else refused[0].error.exit
+
+    def _batch_data(self, batch: Batch, *, refused: bool) -> None:
+        if self.shape == "count":
+            self.out.out(f"{len(batch.results)}\n")
+        elif self.shape == "ids":
+            for one in _done(batch):
+                self._id(one.values)
+        elif self.shape in _DATA:
+            self._data(self._batch_item(one) for one in batch.results)
+        else:
+            self._batch_cells(batch, refused=refused)
 
     def _tell(self, refused: Iterable[results.Refusal]) -> None:
         from usermgmt.kernel.report import report
@@ -370,6 +372,10 @@ class Renderer:
         else:
             values = self._change_object(one)
         return tuple(values.get(name) for name in names)
+
+
+def _done(batch: Batch) -> Iterator[Change]:
+    return (one for one in batch.results if isinstance(one, results.Change))
 
 
 def _json(value: Any, *, indent: bool = False) -> bytes:

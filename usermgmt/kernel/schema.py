@@ -9,19 +9,22 @@ from usermgmt.kernel import sqlite
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_OURS = "relnamespace = 'public'::regnamespace"
-_POSTGRESQL = (
-    f"SELECT 'trigger', t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "  # noqa: S608 - constants
-    f"WHERE NOT t.tgisinternal AND c.{_OURS}",
-    f"SELECT 'rule', r.rulename, c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class "  # noqa: S608
-    f"WHERE r.rulename <> '_RETURN' AND c.{_OURS}",
-    f"SELECT 'policy', p.polname, c.relname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.{_OURS}",  # noqa: S608
-    "SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END, "  # noqa: S608
-    f"c.relname, '' FROM pg_class c WHERE c.relkind IN ('v', 'm', 'f') AND c.{_OURS} "
-    # what an extension brings along is the database administrator's
-    "AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
-)
-"""Each yields kind, name, and the table that it is on."""
+_POSTGRESQL = """
+SELECT 'trigger', t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'rule', r.rulename, c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE r.rulename <> '_RETURN' AND c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'policy', p.polname, c.relname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END, c.relname, NULL
+    FROM pg_class c WHERE c.relkind IN ('v', 'm', 'f') AND c.relnamespace = 'public'::regnamespace
+    -- what an extension brings along is the database administrator's
+    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+"""
+"""Yields kind, name, and the table that it is on."""
 
 
 def foreign(connection: Connection, revision: str) -> list[str]:
@@ -32,7 +35,7 @@ def foreign(connection: Connection, revision: str) -> list[str]:
     """
     if connection.dialect.name == "sqlite":
         return _altered(connection, revision)
-    found = [tuple(row) for query in _POSTGRESQL for row in connection.exec_driver_sql(query)]
+    found = connection.exec_driver_sql(_POSTGRESQL)
     return sorted(f"{kind} {name} on {table}" if table else f"{kind} {name}" for kind, name, table in found)
 
 

@@ -37,6 +37,17 @@ _PRIMARY = 0xFF  # extended result codes keep the primary one in their low byte
 
 # Primary result codes (sqlite.org/rescode.html)
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+# The driver's backup() tells a code by its text alone, as sqlite3_errstr gives it
+_BY_TEXT = {
+    "database is locked": _BUSY,
+    "database table is locked": _LOCKED,
+    "attempt to write a readonly database": _READONLY,
+    "disk I/O error": _IOERR,
+    "database disk image is malformed": _CORRUPT,
+    "database or disk is full": _FULL,
+    "unable to open database file": _CANTOPEN,
+    "file is not a database": _NOTADB,
+}
 
 
 def driver() -> ModuleType:
@@ -201,7 +212,8 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
     ``error`` is the DB-API exception, ``seconds`` the time that was waited for a lock.
     """
     text = str(error)
-    primary = getattr(error, "sqlite_errorcode", -1) & _PRIMARY
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = _BY_TEXT.get(text, -1) if code is None else code & _PRIMARY
     match primary:
         case c if c in (_BUSY, _LOCKED):
             return StoreBusy(seconds=f"{seconds:g}")
@@ -216,5 +228,7 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
             return StoreUnreadable(problem=text)
         case c if c in (_CORRUPT, _NOTADB):
             return IntegrityBroken(problem=_("the store file is damaged: {problem}").format(problem=text))
+    if text.startswith("Could not decode to UTF-8"):
+        return IntegrityBroken(problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where"))
     return None
 

@@ -118,8 +118,8 @@ class Store:
         url = postgres.with_password(self.place.url, self.settings.path("store.password_file"))
         return postgres.engine(url, busy_timeout=self.busy_timeout, tls=self.settings.text("store.tls"))
 
-    # The net under every writing command: rows that changed without an entry are rolled back. SQLite counts changed rows
-    # itself, whoever changed them and however; PostgreSQL says after each statement what it was.
+    # The net under every writing command: rows that changed without an entry are rolled back. SQLite counts changed
+    # rows itself, whoever changed them and however; PostgreSQL says after each statement what it was.
 
     def _before(self, c: Connection, cursor: Any, _s: str, _p: Any, _x: Any, _many: bool) -> None:
         if self.dialect == "sqlite":
@@ -263,7 +263,7 @@ def describe(connection: Connection, label: str, accept: tuple[str, ...] = (HEAD
     row = connection.execute(sa.select(*columns)).one_or_none()
     if row is None:
         raise NotAStore(path=label, problem=_("it does not say what it is"))
-    return Meta(*row, found)
+    return Meta(**row._mapping, schema=found)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def rolled_back(problem: str) -> IntegrityBroken:

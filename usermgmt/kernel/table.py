@@ -47,15 +47,13 @@ def _fit(widths: list[int], width: int) -> list[int]:
 def _row(cells: Sequence[str], widths: Sequence[int], *, cut: bool) -> str:
     from rich.cells import cell_len, set_cell_size
 
-    shown = []
-    for text, size in zip(cells, widths, strict=True):
+    def fitted(text: str, size: int) -> str:
         used = cell_len(text)
         if used <= size:
-            text += " " * (size - used)
-        elif cut:
-            text = set_cell_size(text, size - 1) + "…"
-        shown.append(text)
-    return _GAP.join(shown).rstrip()
+            return text + " " * (size - used)
+        return set_cell_size(text, size - 1) + "…" if cut else text
+
+    return _GAP.join(map(fitted, cells, widths)).rstrip()
 
 
 def pairs(rows: Sequence[tuple[str, str]], *, bold: bool = False) -> Iterator[str]:

@@ -20,14 +20,14 @@ UNSAFE_IN_JSON = re.compile(
 
 
 def neutral(text: str) -> str:
-    """Return ``text`` with everything that a terminal would obey written out, as ``\\n`` or ``\\u{1b}``."""
+    r"""Return ``text`` with everything that a terminal would obey written out, as ``\n`` or ``\u{1b}``."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(lambda m: _NAMED.get(m[0]) or f"\\u{{{ord(m[0]):x}}}", text)
 
 
 def whole(text: str) -> str:
-    """Return ``text`` with U+FFFD for lone surrogates, as arguments that are no UTF-8 have them: JSON cannot hold them."""
+    """Return ``text`` with U+FFFD for lone surrogates, which arguments that are no UTF-8 have and JSON cannot hold."""
     return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
@@ -37,7 +37,7 @@ def tsv_cell(text: str) -> str:
 
 
 def json_neutral(text: str) -> str:
-    """Return JSON ``text`` with the characters that JSON lets through and terminals obey as ``\\uXXXX`` escapes."""
+    r"""Return JSON ``text`` with the characters that JSON lets through and terminals obey as ``\uXXXX`` escapes."""
     return text if text.isascii() and "\x7f" not in text else UNSAFE_IN_JSON.sub(_json_escape, text)
 
 

@@ -19,6 +19,8 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # RFC 3339 section 5.6; a time without a zone is refused, since nobody can say which one was meant
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})")
 
+_LAST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+
 Direction = Literal["past", "future"]
 Edge = Literal["start", "end"]
 
@@ -36,6 +38,14 @@ def duration(text: str) -> timedelta | None:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else None
 
 
+def _start(day: date, edge: Edge, zone: tzinfo) -> datetime:
+    if edge == "end" and day == date.max:
+        # people write 9999-12-31 for never; the day after it does not exist
+        return _LAST
+    day += timedelta(days=1 if edge == "end" else 0)
+    return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
 def moment(text: str, field: str, *, now: datetime, zone: tzinfo, edge: Edge, direction: Direction) -> str:
     """Return the canonical text of the time that a person wrote.
 
@@ -49,8 +59,7 @@ def moment(text: str, field: str, *, now: datetime, zone: tzinfo, edge: Edge, di
         if (span := duration(text)) is not None:
             return to_text(now - span if direction == "past" else now + span)
         if _DATE.fullmatch(text):
-            day = date.fromisoformat(text) + timedelta(days=1 if edge == "end" else 0)
-            return to_text(datetime(day.year, day.month, day.day, tzinfo=zone))
+            return to_text(_start(date.fromisoformat(text), edge, zone))
         if _MOMENT.fullmatch(text):
             return to_text(datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC))
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
 """The command tree: groups loaded when they are named, help translated when it is shown.
 
-Typer vendors Click as a private package; what reaches into it is in this file, ``usage.py``, ``coerce.py`` and
-``completion.py``.
+Typer vendors Click as a private package; what reaches into it is in this file, ``usage.py`` and
+``coerce.py``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ _EXAMPLES = "\n\nExamples:\n"
 def group(name: str) -> typer.Typer:
     """Return the Typer app of a group; its help is the group's line in ``groups.py``."""
     return typer.Typer(
-        name=name, cls=Group, help=BY_NAME[name].summary, add_completion=False, rich_markup_mode=None, no_args_is_help=True
+        name=name,
+        cls=Group,
+        help=BY_NAME[name].summary,
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
     )
 
 
@@ -82,6 +87,10 @@ class _Help:
             yield "\n".join([_("Examples:"), *("  " + line for line in examples)])
 
     def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        yield from self.option_sections(ctx)
+
+    def option_sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield arguments and options, each panel with its title."""
         shown = [one for one in self.get_params(ctx) if not one.hidden]  # type: ignore[attr-defined]
         yield _("Arguments"), [(_argument(one), _explained(one)) for one in shown if not isinstance(one, TyperOption)]
         panels: dict[str, list[tuple[str, str]]] = {"": []}
@@ -147,7 +156,7 @@ def _explained(parameter: Any) -> str:
     return f"{_(parameter.help or '')} [{'; '.join(extras)}]" if extras else _(parameter.help or "")
 
 
-def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:  # noqa: FBT001 - Click's signature
+def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         ctx.obj.streams.out(ctx.get_help() + "\n")
         ctx.exit()
@@ -204,8 +213,8 @@ class Command(_Help, TyperCommand):
         del limit
         return summary(self)
 
-    def _pieces(self, ctx: Any) -> Iterator[str]:
-        shown = [one for one in self.get_params(ctx) if not one.hidden]
+    def _pieces(self, ctx: Any) -> Iterator[str]:  # noqa: ARG002 - as a group's
+        shown: list[Any] = [one for one in self.params if not getattr(one, "hidden", False)]
         for one in shown:
             if not isinstance(one, TyperOption):
                 word = metavar(one) if one.required else f"[{metavar(one)}]"
@@ -285,7 +294,7 @@ class Root(Group):
     def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         for panel in PANELS:
             yield _(panel), [(row.name, _(row.summary)) for row in GROUPS if row.panel == panel]
-        yield from _Help._sections(self, ctx)
+        yield from self.option_sections(ctx)
 
     def _last_words(self) -> str:
         return _(
@@ -309,9 +318,7 @@ def root() -> Root:
     def start(context: typer.Context, **given: Any) -> None:
         context.obj.globals.append(given)
 
-    version = inspect.Parameter(
-        "version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_version_option()
-    )
+    version = inspect.Parameter("version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_version_option())
     own = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [own, *global_parameters(hidden=False), version]
     start.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -328,11 +335,9 @@ def _version_option() -> Any:
     ]
 
 
-def _show_version(ctx: typer.Context, value: bool) -> None:  # noqa: FBT001 - Typer's signature
+def _show_version(ctx: typer.Context, value: bool) -> None:
     from usermgmt import __version__
 
     if value:
         ctx.obj.streams.out(f"{PROGRAM} {__version__}\n")
         raise typer.Exit
-
-

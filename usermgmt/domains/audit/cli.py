@@ -27,7 +27,9 @@ def list_(
     ctx: Context,
     since: Since = "",
     until: Until = "",
-    actor: Annotated[str, Option("--actor", help=N_("By this actor: owner, root, operator:UID."), metavar="ACTOR")] = "",
+    actor: Annotated[
+        str, Option("--actor", help=N_("By this actor: owner, root, operator:UID."), metavar="ACTOR")
+    ] = "",
     action: Annotated[
         str,
         Option("--action", help=N_("This action, as user.add."), metavar="ACTION", autocompletion=complete.choices(E)),

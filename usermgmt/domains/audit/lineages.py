@@ -1,9 +1,9 @@
 """Which lineage wrote which entries, and whether anchors and checkpoints agree with the log of theirs.
 
-Every restore begins a lineage: it takes a backup, whose log is the beginning of an older one, and appends its own entry.
-So an anchor of an older lineage can be compared where the entry it names was written in that lineage; where it was not,
-it speaks of entries that a restore took back. The store's own anchors are then passed over. A checkpoint kept elsewhere
-is not: whoever rewrote the log could have pretended the restore. Only a later one, of a later lineage, excuses it.
+Every restore begins a lineage: it takes a backup, whose log is the beginning of an older one, and appends an entry. So
+an anchor of an older lineage can be compared where the entry it names was written in that lineage; where it was not, it
+speaks of entries that a restore took back. The store's own anchors are then passed over. A checkpoint kept elsewhere is
+not: whoever rewrote the log could have pretended the restore. Only a later one, of a later lineage, excuses it.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ class History:
         for one in self.restores:
             if one.lineage <= before:
                 text = _("entry {n}: it begins lineage {lineage} after lineage {before}")
-                report.add(
-                    Kind.LINEAGE, text.format(n=one.seq, lineage=one.lineage, before=before), entry=one.seq
-                )
+                report.add(Kind.LINEAGE, text.format(n=one.seq, lineage=one.lineage, before=before), entry=one.seq)
             before = one.lineage
         if stated != self.lineage:
             text = _("the store states lineage {stated}, its audit tells of {told}")
@@ -85,7 +83,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The log as it was read, to hold anchors against: ``last`` is its last entry, ``marks`` what it was at their sizes."""
+    """The log as it was read, to hold anchors against: ``marks`` are what it was at their sizes."""
 
     store_id: str
     lineage: int
@@ -177,11 +175,9 @@ def _signatures(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: K
 
 def check_replaced(report: Report, history: History, anchors: Sequence[Anchor]) -> None:
     """Report restores that name another head than the anchors of the lineage that they replaced."""
-    known = {(one.lineage, one.n): one.hash for one in anchors}
+    known: dict[Any, str] = {(one.lineage, one.n): one.hash for one in anchors}
     for restore in history.restores:
         place = (restore.replaced.get("lineage"), restore.replaced.get("n"))
         if known.get(place, restore.replaced.get("hash")) != restore.replaced.get("hash"):
             text = _("entry {n}: it says that entry {old} of lineage {lineage} was another than the anchored one")
-            report.add(
-                Kind.LINEAGE, text.format(n=restore.seq, lineage=place[0], old=place[1]), entry=restore.seq
-            )
+            report.add(Kind.LINEAGE, text.format(n=restore.seq, lineage=place[0], old=place[1]), entry=restore.seq)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from usermgmt.domains.audit.errors import NoEntry
 from usermgmt.domains.audit.types import PartState
+from usermgmt.domains.audit.views import ENTRY_SHOWN
 from usermgmt.kernel.audit import entries
 from usermgmt.kernel.audit.format import (
     ERASURE_ACTION,
@@ -33,12 +34,9 @@ def entry(ctx: Context, seq: int) -> dict[str, Any]:
     ctx.target = shown["target"]
     row: Any = ctx.db.execute(sa.select(audit_entry).where(audit_entry.c.seq == seq)).one()
     before = _hash_before(ctx, seq)
-    return {
-        **shown,
-        "previous_hash": before,
-        "holds": before is not None and _holds(row, before),
-        "parts": _parts(ctx, row),
-    }
+    holds = before is not None and _holds(row, before)
+    whole = {**shown, "previous_hash": before, "holds": holds, "parts": _parts(ctx, row)}
+    return {name: whole[name] for name in ENTRY_SHOWN.names}
 
 
 def _hash_before(ctx: Context, seq: int) -> str | None:
@@ -50,7 +48,7 @@ def _hash_before(ctx: Context, seq: int) -> str | None:
 def _holds(row: Any, before: str) -> bool:
     try:
         facts: Any = tuple(row._mapping[name] for name in _FACTS)  # noqa: SLF001 - SQLAlchemy's public name
-        return entry_hash(bytes.fromhex(before), row.seq, facts).hex() == row.hash
+        return bool(entry_hash(bytes.fromhex(before), row.seq, facts).hex() == row.hash)
     except ValueError:
         return False
 

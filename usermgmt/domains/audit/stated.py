@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,7 @@ def _look_for_missing(connection: Connection, declared: Audited, report: Report)
 
 def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fold]:
     """Return what the entries of each of ``targets`` give; a target without entries is not in it."""
+    wanted = sa.bindparam("targets", targets, expanding=True)
     query = (
         sa.select(
             audit_entry.c.target,
@@ -91,7 +93,7 @@ def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fol
             audit_pii.c.body,
         )
         .outerjoin(audit_pii, audit_pii.c.seq == audit_entry.c.seq)
-        .where(audit_entry.c.target.in_(targets), audit_entry.c.outcome == "ok")
+        .where(audit_entry.c.target.in_(wanted), audit_entry.c.outcome == "ok")
         .order_by(audit_entry.c.target, audit_entry.c.seq, audit_pii.c.part)
     )
     found: dict[str, Fold] = {}
@@ -110,8 +112,9 @@ def _apply(folded: Fold, seq: int, rows: list[Any]) -> None:
     for part in parts:
         merge(content, parsed(part))
     erased = len(parts) < (commits.count(",") + 1 if commits else 0)
-    changes = content.get("changes")
-    folded.apply(seq, at, actor, changes if isinstance(changes, dict) else {}, erased=erased)
+    # an entry that was meddled with has been named already; what it says of changes may be anything
+    with suppress(TypeError, ValueError, LookupError, AttributeError):
+        folded.apply(seq, at, actor, content.get("changes") or {}, erased=erased)
 
 
 def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import identifiers, lookup, queries
+from usermgmt.domains.user import identifiers
 from usermgmt.domains.user.errors import UserNotFound
-from usermgmt.domains.user.state import former_name, user
+from usermgmt.domains.user.targets import of_history
 from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.errors import Invalid
 from usermgmt.kernel.events import E
@@ -28,37 +28,23 @@ def resolve(ctx: Context, word: str) -> list[str]:
 
     Raises ``UserNotFound``, ``AmbiguousUser``.
     """
-    prefix, colon, _rest = word.partition(":")
+    prefix, colon, rest = word.partition(":")
     if word in PLAIN or (colon and prefix not in _BY_PREFIX):
         return [word]
     try:
-        return [queries.target(ctx, lookup.find(ctx, word))]
+        return [of_history(ctx, word)]
     except UserNotFound:
-        found = _gone(ctx, word)
+        found = _removed(ctx, rest if colon else word) if prefix == "username" or not colon else []
         if not found:
             raise
         return found
 
 
-def _gone(ctx: Context, word: str) -> list[str]:
-    prefix, colon, rest = word.partition(":")
-    if prefix == "uid" and colon:
-        target = f"user:{rest.strip().lower()}"
-        query = sa.select(audit_entry.c.seq).where(audit_entry.c.target == target).limit(1)
-        return [target] if ctx.db.execute(query).first() else []
+def _removed(ctx: Context, name: str) -> list[str]:
     try:
-        norm = identifiers.username(rest if colon else word).norm
+        norm = identifiers.username(name).norm
     except Invalid:
         return []
-    return _renamed(ctx, norm) or _removed(ctx, norm)
-
-
-def _renamed(ctx: Context, norm: str) -> list[str]:
-    query = sa.select(user.c.uid).join(former_name, former_name.c.user_id == user.c.id)
-    return [f"user:{uid}" for uid in ctx.db.execute(query.where(former_name.c.username_norm == norm)).scalars()]
-
-
-def _removed(ctx: Context, norm: str) -> list[str]:
     query = (
         sa.select(audit_entry.c.target, audit_pii.c.body)
         .join(audit_pii, audit_pii.c.seq == audit_entry.c.seq)

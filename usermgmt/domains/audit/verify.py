@@ -1,4 +1,4 @@
-"""``audit verify``: whether the log, its head, its anchors, the schema and, if asked, every audited row hold together."""
+"""``audit verify``: whether the log, its head, its anchors, the schema and, if asked, every audited row hold."""
 
 from __future__ import annotations
 
@@ -162,10 +162,9 @@ class _Check:
         head = None if self.head is None else (self.head.seq, self.head.hash)
         log = Verifier(self.meta.store_id, marks=self.vouchers.sizes, head=head)
         for one in log.run(rows.entries(self.db), rows.parts(self.db)):
-            detail = one.detail
             # a gap names its entries itself
-            message = detail if one.kind == checking.Kind.GAP else _("entry {n}: {detail}").format(n=one.seq, detail=detail)
-            found.add(one.kind, message, entry=one.seq)
+            template = "{detail}" if one.kind == checking.Kind.GAP else _("entry {n}: {detail}")
+            found.add(one.kind, template.format(n=one.seq, detail=one.detail), entry=one.seq)
         return log
 
     def _check_head(self, log: Verifier) -> None:

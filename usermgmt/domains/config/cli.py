@@ -35,7 +35,7 @@ Key = Annotated[
 def show(
     ctx: Context,
     origin: Annotated[
-        bool, Option("--origin", help=N_("Also where each value comes from: file and line, environment, option, default."))
+        bool, Option("--origin", help=N_("Also where each value comes from: a file and line, a variable, an option."))
     ] = False,
 ) -> Listing:
     """Show every setting and its value.
@@ -81,7 +81,10 @@ def set_(
     value: Annotated[
         str | None,
         Argument(
-            help=N_("Its value; a list by comma."), metavar="VALUE", autocompletion=complete.key_values, show_default=False
+            help=N_("Its value; a list by comma."),
+            metavar="VALUE",
+            autocompletion=complete.key_values,
+            show_default=False,
         ),
     ] = None,
     unset: Annotated[bool, Option("--unset", help=N_("Take the setting out of the file."))] = False,

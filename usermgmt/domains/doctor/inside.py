@@ -140,20 +140,21 @@ def _unsynchronised() -> bool:
 
 
 def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
-    """Judge the pages, the foreign keys and the schema of a SQLite file; PostgreSQL sees to its own."""
-    if store.dialect != "sqlite":
-        return
+    """Judge the schema, and the pages and foreign keys of a SQLite file; PostgreSQL sees to its own."""
     with store.reading() as connection:
-        pages = verifying.damage(connection, quick=True)
-        problem = pages or verifying.foreign_keys(connection)
-        schema = "" if pages else verifying.schema(connection, store.meta.schema)
-        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-    hint = _("keep the file, and take the last backup: usermgmt store restore FILE --dry-run")
-    for found in filter(None, (problem, schema)):
-        yield Finding("integrity", Severity.ERROR, found, hint, broken=True)
-    if not problem and not schema:
+        embedded = store.dialect == "sqlite"
+        problem = verifying.damage(connection, quick=True) if embedded else ""
+        problem = problem or (verifying.foreign_keys(connection) if embedded else "")
+        problem = problem or verifying.schema(connection, store.meta.schema)
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar() if embedded else ""
+    if problem:
+        hint = _("keep the store, and compare a backup: usermgmt store restore FILE --dry-run")
+        yield Finding("integrity", Severity.ERROR, problem, hint, broken=True)
+    elif embedded:
         told = _("pages, foreign keys and schema hold; journal mode {mode}").format(mode=mode)
         yield Finding("integrity", Severity.OK, told)
+    else:
+        yield Finding("integrity", Severity.OK, _("the schema holds"))
 
 
 def audit(_ctx: Context, store: Store) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from usermgmt.domains.doctor import inside, server, surroundings
 from usermgmt.domains.doctor.types import Finding, Severity, advice
+from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.invocation import data_home, store_place
@@ -71,7 +72,7 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
         found.extend(check())
     except UsermgmtError as error:
         found.append(Finding(name, Severity.ERROR, error.message, advice(error), broken=error.exit == Exit.INTEGRITY))
-    except (OSError, SQLAlchemyError) as error:
+    except (OSError, SQLAlchemyError, sqlite.driver().Error) as error:
         # the class and no more: an unforeseen error may quote what is stored
         told = _("the check could not be made: {problem}").format(problem=type(error).__name__)
         found.append(Finding(name, Severity.ERROR, told))

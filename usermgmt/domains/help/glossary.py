@@ -31,7 +31,9 @@ def glossary(width: int) -> str:
     for term in terms():
         pair = (term.chinese, term.english) if language() == "zh" else (term.english, term.chinese)
         rows.append((pair[0], f"{pair[1]}  ({', '.join(_name(place) for place in term.places)})"))
-    words = _("Keys, values, exit codes and audit actions are the same in every language; only words for people change.")
+    words = _(
+        "Keys, values, exit codes and audit actions are the same in every language; only words for people change."
+    )
     return "\n\n".join([f"# {_('Glossary')}", layout.paragraphs(words, width), layout.table(rows, width)])
 
 

@@ -73,7 +73,9 @@ def permissions(width: int) -> str:
 
 def errors(width: int) -> str:
     """Return every error: its code, exit code, message and hint; words in braces are filled in."""
-    words = _("With --json an error is one object on standard error, whose code, exit_code and details stay as they are.")
+    words = _(
+        "With --json an error is one object on standard error, whose code, exit_code and details stay as they are."
+    )
     rows = []
     for one in error_classes():
         message = _message(one)
@@ -89,15 +91,14 @@ def _message(kind: type[UsermgmtError]) -> str:
 
 
 def error_classes() -> list[type[UsermgmtError]]:
-    """Return the class of every error code, by code; imports the whole program to find them."""
+    """Return the classes that have a code of their own, by code; imports the whole program to find them."""
     for module in pkgutil.walk_packages([str(PACKAGE)], "usermgmt."):
         if not module.name.startswith(_NO_MODULES):
             importlib.import_module(module.name)
-    found: dict[str, type[UsermgmtError]] = {}
-    for one in _descendants(UsermgmtError):
-        if "code" in vars(one):
-            found.setdefault(one.code, one)
-    return [found[code] for code in sorted(found)]
+    found = {
+        one for one in _descendants(UsermgmtError) if "code" in vars(one) and one.__module__.startswith("usermgmt.")
+    }
+    return sorted(found, key=lambda one: (one.code, one.__name__))
 
 
 def _descendants(kind: type[UsermgmtError]) -> Iterator[type[UsermgmtError]]:

@@ -6,18 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from usermgmt.kernel.tables import audit_entry, audit_head, audit_pii, store_meta
+from usermgmt.kernel.tables import audit_head, store_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.engine import Connection
-
-    from usermgmt.kernel.audit.format import EntryRow, PartRow
-
-_ENTRY = ("seq", "at", "change_id", "actor", "via", "action", "target", "outcome", "body", "commits", "hash")
-_PART = ("seq", "part", "subject", "salt", "body")
-_STREAM = {"stream_results": True, "yield_per": 5000}
 
 
 class Head(NamedTuple):
@@ -52,23 +44,3 @@ def counts(connection: Connection) -> dict[str, int]:
         name: int(connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one())
         for name in sorted(tables(connection))
     }
-
-
-def entries(connection: Connection) -> Iterator[EntryRow]:
-    """Yield the rows of the audit in order, without holding them."""
-    yield from _rows(connection, audit_entry, _ENTRY, ("seq",))
-
-
-def parts(connection: Connection) -> Iterator[PartRow]:
-    """Yield the personal parts of the audit in order, without holding them."""
-    yield from _rows(connection, audit_pii, _PART, ("seq", "part"))
-
-
-def _rows(connection: Connection, table: sa.Table, names: tuple[str, ...], order: tuple[str, ...]) -> Iterator[Any]:
-    query = sa.select(*(table.c[name] for name in names)).order_by(*(table.c[name] for name in order))
-    if connection.dialect.name != "sqlite":
-        yield from connection.execute(query, execution_options=_STREAM)
-        return
-    # the driver's own cursor gives plain tuples and makes no row objects: the whole log is read through it
-    raw: Any = connection.connection.driver_connection
-    yield from raw.execute(str(query.compile(connection)))

@@ -121,7 +121,8 @@ def _check(connection: Connection, store: Store, made: backup.Made, head: conten
     try:
         changed = differing(made.facts.counts, contents.counts(connection))
         if not changed and store.dialect == "sqlite":
-            changed = verifying.foreign_keys(connection) or verifying.schema(connection, HEAD)
+            changed = verifying.foreign_keys(connection)
+        changed = changed or verifying.schema(connection, HEAD)
         if changed:
             raise MigrationChanged(schema=HEAD, problem=changed)
         verifying.chain(connection, store.meta.store_id, head)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from usermgmt.domains.store import contents
 from usermgmt.kernel import sqlite
+from usermgmt.kernel.audit import rows
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.i18n import _
+from usermgmt.kernel.schema import foreign
 from usermgmt.kernel.store import describe
 from usermgmt.kernel.tables import audit_head
 from usermgmt.migrations import KNOWN
@@ -83,11 +84,16 @@ def chain(connection: Connection, store_id: str, head: Head) -> str:
 def audit(connection: Connection, store_id: str, head: Head, marks: tuple[int, ...] = ()) -> tuple[str, Verifier]:
     """Read the whole audit; return what does not hold, empty where all does, and the verifier with its ``marks``."""
     verifier = Verifier(store_id, marks=marks, head=(head.n, head.hash))
-    made = verifier.run(contents.entries(connection), contents.parts(connection))
-    named = list(islice(made, _NAMED))
-    # to its end, so that what the verifier then says of the root is of the whole log
-    for _rest in made:
-        pass
+    try:
+        made = verifier.run(rows.entries(connection), rows.parts(connection))
+        named = list(islice(made, _NAMED))
+        # to its end, so that what the verifier then says of the root is of the whole log
+        for _rest in made:
+            pass
+    except sqlite.driver().OperationalError as error:
+        if "decode" not in str(error):
+            raise
+        return _("after audit entry {n}: a text is not UTF-8").format(n=verifier.n), verifier
     if named:
         return "; ".join(_("audit entry {n}: {detail}").format(n=one.seq, detail=one.detail) for one in named), verifier
     frontier = connection.execute(sa.select(audit_head.c.frontier)).scalar_one()
@@ -96,42 +102,7 @@ def audit(connection: Connection, store_id: str, head: Head, marks: tuple[int, .
     return "", verifier
 
 
-# -- the schema --------------------------------------------------------------------------------------------------------
-
-
 def schema(connection: Connection, revision: str) -> str:
-    """Return how the objects of a SQLite file differ from what ``revision`` makes, empty where they do not.
-
-    A trigger or a view that somebody put into a file would act in our name; an index beyond ours does no harm.
-    """
-    there, made = objects(connection), _made(revision)
-    lacking = sorted(name for (_kind, name), text in made.items() if there.get((_kind, name)) != text)
-    beyond = sorted(name for kind, name in there.keys() - made.keys() if kind != "index")
-    if lacking:
-        return _("the schema is not that of {revision}: {names}").format(revision=revision, names=", ".join(lacking))
-    if beyond:
-        return _("the schema holds what {revision} does not: {names}").format(
-            revision=revision, names=", ".join(beyond)
-        )
-    return ""
-
-
-def objects(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return the text of every object of a SQLite file, by kind and name."""
-    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    rows: Any = connection.exec_driver_sql(query)
-    # sqlite_sequence and what ANALYZE leaves are SQLite's own; the text of alembic_version is Alembic's
-    return {
-        (kind, name): "" if name == "alembic_version" else text
-        for kind, name, text in rows
-        if not (kind == "table" and name.startswith("sqlite_"))
-    }
-
-
-def _made(revision: str) -> dict[tuple[str, str], str]:
-    from usermgmt.migrations.run import upgrade
-
-    engine = sa.create_engine("sqlite://", module=sqlite.driver(), poolclass=NullPool)
-    with engine.connect() as connection, connection.begin():
-        upgrade(connection, revision)
-        return objects(connection)
+    """Return what the schema holds that ``revision`` did not make, empty where nothing; see ``kernel.schema``."""
+    found = foreign(connection, revision)
+    return _("the schema is not what this program makes: {names}").format(names=", ".join(found)) if found else ""

@@ -243,7 +243,8 @@ def note(
     ctx: Context,
     user: o.User,
     text: Annotated[
-        str, Option("--text", help=N_("The note; - reads it from standard input."), metavar="TEXT|-", show_default=False)
+        str,
+        Option("--text", help=N_("The note; - reads it from standard input."), metavar="TEXT|-", show_default=False),
     ],
 ) -> Change:
     """Write a note about a user; user show lists them.
@@ -270,4 +271,4 @@ def history(ctx: Context, user: o.User, since: Since = "", until: Until = "", li
     from usermgmt.kernel.audit import entries
 
     ctx.target = targets.of_history(ctx, user)
-    return entries.listing(ctx, entries.filters(ctx, target=ctx.target, since=since, until=until), limit=limit)
+    return entries.listing(ctx, entries.filters(ctx, targets=(ctx.target,), since=since, until=until), limit=limit)

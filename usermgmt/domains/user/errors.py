@@ -7,6 +7,7 @@ from typing import Self
 from usermgmt.kernel.errors import Conflict, Denied, Invalid, NotFound
 from usermgmt.kernel.i18n import N_
 
+
 class UserNotFound(NotFound):
     """There is no user {name}."""
 

@@ -148,9 +148,7 @@ class Filters:
 
     status: Annotated[
         list[str] | None,
-        _select(
-            "--status", N_("Those with this status; may be repeated."), "STATUS", autocompletion=complete.choices(Status)
-        ),
+        _select("--status", N_("Those with this status."), "STATUS", autocompletion=complete.choices(Status)),
     ] = None
     tag: Annotated[
         list[str] | None,

@@ -14,6 +14,7 @@ from usermgmt.kernel.columns import Json
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.results import Listing
 from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate, contains
+from usermgmt.kernel.tables import audit_entry
 from usermgmt.kernel.usage import BadValue
 
 if TYPE_CHECKING:
@@ -145,21 +146,22 @@ def _list(ctx: Context, name: str) -> Any:
 
 
 def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
-    result = ctx.db.execute(query.execution_options(yield_per=_CHUNK))
-    if not any(name in _NEEDS or name in _LISTS for name in ctx.fields):
-        for chunk in result.partitions():
-            yield from map(tuple, chunk)
-        return
-    for row in result.mappings():
-        yield tuple(_value(ctx, name, row) for name in ctx.fields)
+    # closed also where the reader has gone: a server keeps the cursor of an unfinished list open otherwise
+    with ctx.db.execute(query.execution_options(yield_per=_CHUNK)) as result:
+        if not any(name in _NEEDS or name in _LISTS for name in ctx.fields):
+            for chunk in result.partitions():
+                yield from map(tuple, chunk)
+            return
+        for row in result.mappings():
+            yield tuple(_value(ctx, name, row) for name in ctx.fields)
 
 
 def _value(ctx: Context, name: str, row: RowMapping) -> Any:
     match name:
         case "active":
-            return standing.cause(row, ctx.now) is None
+            return standing.cause(dict(row), ctx.now) is None
         case "cause":
-            return standing.cause(row, ctx.now)
+            return standing.cause(dict(row), ctx.now)
         case "age":
             return standing.age(row["birth_date"], ctx.today)
         case "external_ids":
@@ -200,3 +202,9 @@ def selected(ctx: Context, wanted: Predicate) -> list[tuple[str, int]]:
 def target(ctx: Context, user_id: int) -> str:
     """Return how the audit names a user."""
     return "user:" + str(ctx.db.execute(sa.select(user.c.uid).where(user.c.id == user_id)).scalar_one())
+
+
+def was_there(ctx: Context, target: str) -> bool:
+    """Tell whether the audit has anything about ``target``, also where it was removed since."""
+    query = sa.select(audit_entry.c.seq).where(audit_entry.c.target == target).limit(1)
+    return ctx.db.execute(query).first() is not None

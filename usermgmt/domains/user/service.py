@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import fields, lookup, standing, state
-from usermgmt.domains.user.confusables import confusable
-from usermgmt.domains.user.errors import (
-    ConfusableName,
-    HasHistory,
-    IllegalTransition,
-    NameReserved,
-    OwnAccount,
-    UserExists,
-)
+from usermgmt.domains.user import fields, lookup, rules, standing, state, writing
+from usermgmt.domains.user.errors import HasHistory, OwnAccount
 from usermgmt.domains.user.requests import Lists, Request
-from usermgmt.domains.user.state import external_id, former_name, user
-from usermgmt.domains.user.types import REQUESTED_BY_MAX, IfExists, Kind, Status
-from usermgmt.kernel.errors import Invalid, StaleVersion
+from usermgmt.domains.user.state import user
+from usermgmt.domains.user.taken import Taken, Wanted
+from usermgmt.domains.user.types import REQUESTED_BY_MAX, IfExists, Status
+from usermgmt.kernel.errors import StaleVersion
 from usermgmt.kernel.events import E
-from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.i18n import _
 from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED, Change
 
 if TYPE_CHECKING:
@@ -29,9 +22,6 @@ if TYPE_CHECKING:
 
     from usermgmt.domains.user.state import State
     from usermgmt.kernel.context import Context
-
-
-EMPTY: State = {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
 
 
 def region(ctx: Context) -> str | None:
@@ -48,15 +38,16 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     Raises ``UserExists``, ``NameReserved``, ``ConfusableName``, ``Invalid``.
     """
     values = fields.Reader(ctx, region(ctx)).read_all({"username": username, **request.given})
-    lists = request.lists.apply(EMPTY, region(ctx))
+    lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx))
     ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
     row = ctx.db.execute(sa.select(user.c.id).where(user.c.username_norm == values["username_norm"])).scalar()
     if row is not None and if_exists != IfExists.FAIL:
         if if_exists == IfExists.SKIP:
             return _result(ctx, UNCHANGED, state.load(ctx.db, [row])[row])
         return _update(ctx, row, request, E.USER_SET)
-    _check_name(ctx, values, request, own=None)
-    _check_unique(ctx, values, lists, own=None)
+    taken = _taken(ctx, values, lists)
+    _check_name(ctx, taken, values, request, own=None)
+    rules.check_unique(taken, values, lists["external_ids"], own=None)
     return _insert(ctx, values, lists)
 
 
@@ -66,28 +57,11 @@ def ensure(ctx: Context, username: str, request: Request) -> Change:
 
 
 def _insert(ctx: Context, values: State, lists: State) -> Change:
-    after: State = {
-        **dict.fromkeys(state.COLUMNS),
-        "uid": ctx.random.uuid7(ctx.clock.now()),
-        "version": 1,
-        "kind": Kind.PERSON.value,
-        "status": Status.ACTIVE.value,
-        "status_at": ctx.now,
-        "created_at": ctx.now,
-        **values,
-        "updated_at": ctx.now,
-    }
-    _check_window(after)
-    row = {name: value for name, value in after.items() if name != "id"}
-    made = ctx.db.execute(sa.insert(user).values(**row).returning(user.c.id)).scalar_one()
-    after |= {"former_names": [], **lists}
-    state.replace_lists(ctx.db, made, after, [name for name in lists if lists[name]])
-    diff = state.changes({}, after)
+    after = rules.new_state(values, lists, ctx.random.uuid7(ctx.clock.now()), ctx.now)
+    rules.check_window(after)
+    writing.create(ctx, [after])
     ctx.target = f"user:{after['uid']}"
-    ctx.audit(E.USER_ADD, ctx.target, changes=state.recorded(diff, {}, after, ctx.now))
-    if not ctx.dry_run:
-        after["id"] = made
-    else:
+    if ctx.dry_run:
         after |= {"id": None, "uid": None}
     return _result(ctx, CREATED, after)
 
@@ -113,52 +87,23 @@ def rename(ctx: Context, user_id: int, username: str, *, allow_confusable: bool)
 def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
-    if before["status"] == Status.ERASED:
-        raise IllegalTransition(name=before["username"], status=_(STATUS_WORDS["erased"]), wanted=_("changed"))
+    rules.check_not_erased(before)
     given = {name: value for name, value in request.given.items() if name != "username" or action == E.USER_RENAME}
     values = fields.Reader(ctx, region(ctx)).read_all(given)
     lists = request.lists.apply(before, region(ctx))
     after = {**before, **values, **lists}
     ctx.gave(*(value for value in values.values() if isinstance(value, str)))
     ctx.gave(*set(lists["addresses"]).difference(before["addresses"]))
-    _forget_verification(before, after, values)
+    rules.forget_verification(before, after, values)
+    changed = {name: value for name, value in after.items() if value != before.get(name)}
+    taken = _taken(ctx, changed, lists)
     if after["username"] != before["username"]:
-        _check_name(ctx, after, request, own=user_id)
-        _keep_former_name(ctx, before, after)
-    _check_unique(ctx, {k: v for k, v in after.items() if v != before.get(k)}, lists, own=user_id)
+        _check_name(ctx, taken, after, request, own=user_id)
+        writing.give_up_name(ctx, before, after)
+    rules.check_unique(taken, changed, lists["external_ids"], own=user_id)
     wish = fields.text(request.requested_by, "requested_by", limit=REQUESTED_BY_MAX)
     facts = {"requested_by": wish} if wish else None
     return store(ctx, before, after, action, facts=facts)
-
-
-def _forget_verification(before: State, after: State, values: State) -> None:
-    # a new address was never verified, whatever the old one was
-    for name in ("email", "phone"):
-        norm = "email_norm" if name == "email" else name
-        if after[norm] != before[norm] and f"{name}_verified_at" not in values:
-            after[f"{name}_verified_at"] = None
-
-
-def _keep_former_name(ctx: Context, before: State, after: State) -> None:
-    if after["username_norm"] == before["username_norm"]:
-        return
-    ctx.db.execute(
-        sa.delete(former_name).where(
-            former_name.c.username_norm == after["username_norm"], former_name.c.user_id == before["id"]
-        )
-    )
-    ctx.db.execute(
-        sa.insert(former_name).values(
-            username_norm=before["username_norm"],
-            user_id=before["id"],
-            username=before["username"],
-            skeleton=before["skeleton"],
-            until=ctx.now,
-        )
-    )
-    probe = {before["id"]: dict(before)}
-    state.attach(ctx.db, probe)
-    after["former_names"] = probe[before["id"]]["former_names"]
 
 
 def store(
@@ -169,18 +114,11 @@ def store(
     Raises ``StaleVersion``, ``Invalid``.
     """
     _check_version(ctx, before)
-    diff = state.changes(before, after)
-    if not diff:
+    if not state.changes(before, after):
         return _result(ctx, UNCHANGED, before)
-    _check_window(after)
-    after |= {"version": before["version"] + 1, "updated_at": ctx.now}
-    if "status" in diff:
-        after["status_at"] = ctx.now
-    columns = {name: after[name] for name in state.COLUMNS if after[name] != before[name]}
-    ctx.db.execute(sa.update(user).where(user.c.id == before["id"]).values(**columns))
-    state.replace_lists(ctx.db, before["id"], after, diff)
-    ctx.audit(action, f"user:{before['uid']}", changes=state.recorded(diff, before, after, ctx.now), facts=facts)
-    return _result(ctx, UPDATED, after, diff)
+    rules.check_window(after)
+    rules.settle(before, after, given=(), now=ctx.now)
+    return _result(ctx, UPDATED, after, writing.change(ctx, before, after, action, facts=facts))
 
 
 def note(ctx: Context, user_id: int, text: str) -> Change:
@@ -203,36 +141,6 @@ def note(ctx: Context, user_id: int, text: str) -> Change:
 
 # -- standing as an account ----------------------------------------------------------------------------------------
 
-STATUS_WORDS = {
-    "pending": N_("pending"),
-    "active": N_("active"),
-    "suspended": N_("suspended"),
-    "closed": N_("closed"),
-    "erased": N_("erased"),
-}
-
-_MOVES: dict[E, tuple[Status, tuple[Status, ...]]] = {
-    E.USER_SUSPEND: (Status.SUSPENDED, (Status.PENDING, Status.ACTIVE)),
-    E.USER_ACTIVATE: (Status.ACTIVE, (Status.PENDING, Status.SUSPENDED)),
-    E.USER_CLOSE: (Status.CLOSED, (Status.PENDING, Status.ACTIVE, Status.SUSPENDED)),
-    E.USER_REOPEN: (Status.ACTIVE, (Status.CLOSED,)),
-}
-"""Action -> the status it leads to, and the statuses it may start from."""
-
-
-_MOVED = {
-    E.USER_SUSPEND: N_("suspended"),
-    E.USER_ACTIVATE: N_("activated"),
-    E.USER_CLOSE: N_("closed"),
-    E.USER_REOPEN: N_("reopened"),
-}
-_WAYS: dict[str, str] = {
-    Status.CLOSED: N_("usermgmt user reopen {name}"),
-    Status.PENDING: N_("usermgmt user activate {name}"),
-    Status.SUSPENDED: N_("usermgmt user activate {name}"),
-}
-
-
 def move(ctx: Context, user_id: int, action: E) -> Change:
     """Suspend, activate, close or reopen a user; ``unchanged`` where the user stands there already.
 
@@ -241,16 +149,12 @@ def move(ctx: Context, user_id: int, action: E) -> Change:
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
     _check_version(ctx, before)
-    target, sources = _MOVES[action]
+    target = rules.MOVES[action][0]
     if before["status"] == target:
         return _result(ctx, UNCHANGED, before)
     if target in (Status.SUSPENDED, Status.CLOSED):
         _protect_caller(ctx, before)
-    if before["status"] not in sources:
-        status = _(STATUS_WORDS[before["status"]])
-        raise IllegalTransition(
-            _WAYS.get(before["status"]), name=before["username"], status=status, wanted=_(_MOVED[action])
-        )
+    rules.check_move(before, action)
     after = {**before, "status": target.value, "status_reason": ctx.reason or None}
     return store(ctx, before, after, action)
 
@@ -284,49 +188,17 @@ def _check_version(ctx: Context, before: State) -> None:
         raise StaleVersion(target=before["username"], actual=before["version"], expected=ctx.if_version)
 
 
-def _check_window(after: State) -> None:
-    start, end = after["valid_from"], after["valid_until"]
-    if start is not None and end is not None and start >= end:
-        raise fields.InvalidField(field="valid_until", problem=_("it does not lie after valid_from"))
+def _taken(ctx: Context, values: State, lists: State) -> Taken:
+    wanted = Wanted()
+    wanted.add(values, lists["external_ids"].items())
+    return Taken.of(ctx.db, wanted)
 
 
-_TAKE_IT = N_("usermgmt user show {ref}; --if-exists skip or update takes it as it is")
-
-
-def _check_unique(ctx: Context, values: State, lists: State, own: int | None) -> None:
-    for name, label in (("username_norm", "username"), ("email_norm", "email"), ("phone", "phone")):
-        if values.get(name) is None:
-            continue
-        row = ctx.db.execute(sa.select(user.c.id).where(user.c[name] == values[name])).scalar()
-        if row is not None and row != own:
-            hint = _TAKE_IT if label == "username" and own is None else None
-            raise UserExists(hint, field=label, value=values[label], ref=f"{label}:{values[label]}")
-    for system, value in lists["external_ids"].items():
-        condition = sa.and_(external_id.c.system == system, external_id.c.external_id == value)
-        row = ctx.db.execute(sa.select(external_id.c.user_id).where(condition)).scalar()
-        if row is not None and row != own:
-            raise UserExists(field="external id", value=f"{system}/{value}", ref=f"ext:{system}/{value}")
-
-
-def _check_name(ctx: Context, values: State, request: Request, own: int | None) -> None:
-    taken = sa.select(former_name.c.user_id).where(former_name.c.username_norm == values["username_norm"])
-    holder = ctx.db.execute(taken).scalar()
-    if holder is not None and holder != own:
-        now = ctx.db.execute(sa.select(user.c.username).where(user.c.id == holder)).scalar()
-        raise NameReserved(name=values["username"], now=now)
-    if request.allow_confusable:
-        if not ctx.reason:
-            raise Invalid(field="--allow-confusable", problem=_("it needs --reason"), hint="")
-        return
-    alike = sa.union_all(
-        sa.select(user.c.id, user.c.username, user.c.username_norm).where(user.c.skeleton == values["skeleton"]),
-        sa.select(former_name.c.user_id, former_name.c.username, former_name.c.username_norm).where(
-            former_name.c.skeleton == values["skeleton"]
-        ),
-    )
-    for user_id, name, norm in ctx.db.execute(alike):
-        if user_id != own and norm != values["username_norm"] and confusable(values["username_norm"], norm):
-            raise ConfusableName(field="username", name=values["username"], other=name)
+def _check_name(ctx: Context, taken: Taken, values: State, request: Request, own: int | None) -> None:
+    rules.check_reserved(taken, values, own)
+    rules.check_override(ctx, request.allow_confusable)
+    for _likeness, error in () if request.allow_confusable else rules.lookalikes(taken, values, own):
+        raise error
 
 
 def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any] | None = None) -> Change:

@@ -118,7 +118,7 @@ def names(connection: Connection, uids: list[str]) -> dict[str, str]:
 
 def folded(state: State) -> State:
     """Return the fields of ``state`` that folding the audit gives: neither empty, nor the store's own numbers."""
-    return {name: value for name, value in state.items() if name not in USER.unfolded and value not in (None, [], {})}
+    return {name: value for name, value in state.items() if (value or value == 0) and name not in USER.unfolded}
 
 
 def changes(before: State, after: State) -> dict[str, list[Any]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from usermgmt.domains.user import lookup, queries
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
-from usermgmt.kernel.audit import entries
 from usermgmt.kernel.context import MANY
 from usermgmt.kernel.errors import Exit, Invalid, UsageProblem, UsermgmtError
 from usermgmt.kernel.events import E
@@ -61,7 +60,8 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     """
     words = list(_words(ctx, whom))
     if not words and not whom.selects:
-        raise UsageProblem(problem=_("no user is named"), hint=N_("name users, or select them: --status, --tag, --search"))
+        hint = N_("name users, or select them: --status, --tag, --search")
+        raise UsageProblem(problem=_("no user is named"), hint=hint)
     found: dict[object, Target] = {}
     wrong = 0
     for word in words:
@@ -118,7 +118,7 @@ def _line(line: bytes, number: int) -> Iterator[str]:
 
 
 def of_history(ctx: Context, word: str) -> str:
-    """Return how the audit names the user that ``word`` means, or meant: by a former name, or by the uid of one removed.
+    """Return how the audit names the user that ``word`` means or meant: a former name, the uid of one removed.
 
     Raises as ``lookup.find`` does.
     """
@@ -127,9 +127,9 @@ def of_history(ctx: Context, word: str) -> str:
     except Renamed as error:
         return queries.target(ctx, error.user_id)
     except UserNotFound:
-        prefix, _colon, uid = word.partition("uid:")
+        prefix, colon, uid = word.partition("uid:")
         target = f"user:{uid.strip().lower()}"
-        if prefix or not entries.known(ctx, target):
+        if prefix or not colon or not queries.was_there(ctx, target):
             raise
         return target
 
@@ -165,13 +165,15 @@ def each(
 
 
 def _record_run(ctx: Context, batch: Batch) -> None:
-    """Leave the entry of the run itself, beside those of the users it changed; refused whole, it is a failed command."""
+    """Leave the entry of the run itself, beside those of the users; refused whole, it is a failed command."""
     counts = Counter(one.outcome if isinstance(one, Change) else "refused" for one in batch.results)
     if set(counts) - {UNCHANGED, "refused"}:
         ctx.audit(E.USER_BULK, "users", facts={"counts": counts})
-    elif set(counts) == {"refused"} and (first := batch.results[0].error).exit in (Exit.CONFLICT, Exit.INVALID):
-        facts = {"code": first.code, "counts": counts}
-        ctx.log.append(ctx.action, "users", outcome="failed", facts=facts, error=first.message)
+        return
+    refused = next((one.error for one in batch.results if isinstance(one, Refusal)), None)
+    if set(counts) == {"refused"} and refused is not None and refused.exit in (Exit.CONFLICT, Exit.INVALID):
+        facts = {"code": refused.code, "counts": counts}
+        ctx.log.append(ctx.action, "users", outcome="failed", facts=facts, error=refused.message)
 
 
 def _attempt(ctx: Context, target: Target, act: Callable[[int], Change]) -> Change | Refusal:

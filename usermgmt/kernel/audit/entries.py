@@ -47,13 +47,13 @@ def filters(ctx: Context, *, since: str = "", until: str = "", targets: Sequence
         window.append(Compare("at", ">=", ctx.moment(since, "--since", direction="past")))
     if until:
         window.append(Compare("at", "<", ctx.moment(until, "--until", "end", direction="past")))
-    if window and not targets and not equal.get("change_id"):
+    if window and not (targets or equal.get("target") or equal.get("change_id")):
         parts.extend(_bounds(ctx, window))
     return And((*parts, *window))
 
 
 def _bounds(ctx: Context, window: list[Predicate]) -> list[Predicate]:
-    """Return the first and the last entry of a window of time, found on its index: clocks jump, entries are numbered."""
+    """Return the first and the last entry of a window of time, found on its index; clocks jump, numbers do not."""
     where = compile_predicate(And(tuple(window)), {"at": column(audit_entry.c.at)})
     query = sa.select(sa.func.min(audit_entry.c.seq), sa.func.max(audit_entry.c.seq)).where(where)
     first, last = ctx.db.execute(query).one()
@@ -76,6 +76,13 @@ def listing(ctx: Context, wanted: Predicate, *, limit: int | None = None, last: 
     return Listing(ctx.fields, _rows(ctx, query.order_by(audit_entry.c.seq)), total, limit)
 
 
+def known(ctx: Context, target: str) -> bool:
+    """Tell whether any entry is about ``target``."""
+    return (
+        ctx.db.execute(sa.select(audit_entry.c.seq).where(audit_entry.c.target == target).limit(1)).first() is not None
+    )
+
+
 def one(ctx: Context, seq: int) -> dict[str, Any] | None:
     """Return the entry ``seq`` as ``listing`` shows it, or None where there is none."""
     found = ctx.db.execute(sa.select(audit_entry).where(audit_entry.c.seq == seq)).mappings().all()
@@ -83,10 +90,10 @@ def one(ctx: Context, seq: int) -> dict[str, Any] | None:
 
 
 def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
-    result = ctx.db.execute(query, execution_options=_STREAM)
-    for chunk in result.mappings().partitions(_CHUNK):
-        for entry in _told(ctx, chunk):
-            yield tuple(entry[name] for name in ctx.fields)
+    with ctx.db.execute(query, execution_options=_STREAM) as result:
+        for chunk in result.mappings().partitions(_CHUNK):
+            for entry in _told(ctx, chunk):
+                yield tuple(entry[name] for name in ctx.fields)
 
 
 def _told(ctx: Context, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 Changes = dict[str, list[Any]]
 
-_EMPTY: tuple[Any, ...] = (None, [], {})
 _CREATED, _CHANGED, _FIELD = "@created", "@changed", "@field:"
 
 
@@ -103,7 +102,7 @@ def rules(kind: str) -> Rules:
 
 @dataclass(slots=True)
 class Fold:
-    """The row that the entries of one target give, as far as they were applied; ``fields`` is empty where there is none.
+    """The row that the entries of one target give, as far as they were applied; without one, ``fields`` is empty.
 
     ``unknown`` are fields whose values stood in personal parts that are gone; ``version`` counts the entries with
     changes, and is None where one cannot tell.
@@ -114,7 +113,6 @@ class Fold:
     details: State = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     version: int | None = 0
-    first: int = 0
     last: int = 0
 
     def apply(self, seq: int, at: str, actor: str, changes: Changes, *, erased: bool = False) -> None:
@@ -126,8 +124,6 @@ class Fold:
         if not changes:
             self.version = None if erased else self.version
             return
-        if not self.fields:
-            self.first = seq
         self.last = seq
         if self.version is not None:
             self.version += 1
@@ -154,18 +150,19 @@ class Fold:
 
     def _set(self, name: str, value: Any) -> None:
         self.unknown.discard(name)
-        if value in _EMPTY:
-            self.fields.pop(name, None)
-        else:
+        # None and what is empty mean the same; a zero would not
+        if value or value == 0:
             self.fields[name] = value
+        else:
+            self.fields.pop(name, None)
 
     def differing(self, row: Row) -> list[str]:
         """Return the names of what differs between this and the row in the store, ``version`` among them."""
-        names = [
-            name
-            for name in sorted(self.fields.keys() | row.fields.keys())
-            if self.fields.get(name) != row.fields.get(name) and not self._is_unknown(name)
-        ]
+        names = []
+        if self.fields != row.fields:
+            either = sorted(self.fields.keys() | row.fields.keys())
+            names = [name for name in either if self.fields.get(name) != row.fields.get(name)]
+            names = [name for name in names if not self._is_unknown(name)]
         if self.version is not None and self.version != row.version:
             names.append("version")
         names += [name for name, value in self.details.items() if name not in names and row.details.get(name) != value]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
-from usermgmt.kernel import registry
+from usermgmt.kernel import bulk, registry
 from usermgmt.kernel.audit.format import SALT_BYTES, Facts, chain, commitments, genesis
 from usermgmt.kernel.audit.frontier import Frontier
 from usermgmt.kernel.clock import from_text, to_text
@@ -38,8 +38,7 @@ def canonical(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An entry before it is hashed; ``personal`` is the text of its committed part, empty where it has none."""
 
     action: str
@@ -162,7 +161,14 @@ class Log:
             audit_entry,
             [(first + i, *row, digest.hex()) for i, (row, digest) in enumerate(zip(rows, hashes, strict=True))],
         )
-        insert(self.connection, audit_pii, [(first + i, 0, subject, salt.hex(), None, text) for i, subject, salt, text in parts])
+        columns = {
+            "seq": [first + part[0] for part in parts],
+            "part": [0] * len(parts),
+            "subject": [part[1] for part in parts],
+            "salt": [part[2].hex() for part in parts],
+            "body": [part[3] for part in parts],
+        }
+        bulk.insert(self.connection, audit_pii, columns)
         self.seq, self.hash = self.seq + len(rows), hashes[-1].hex()
         self.connection.execute(
             sa.update(audit_head).values(seq=self.seq, hash=self.hash, frontier=self.frontier.dump())

@@ -19,18 +19,23 @@ _PARTS = "SELECT seq, part, subject, salt, body FROM audit_pii ORDER BY seq, par
 
 
 def entries(connection: Connection) -> Iterator[EntryRow]:
-    """Return every entry, oldest first; only as many as the driver fetches at once are in memory."""
-    return _cursor(connection, _ENTRIES)
+    """Yield every entry, oldest first; only as many as the driver fetches at once are in memory."""
+    return _rows(connection, _ENTRIES)
 
 
 def parts(connection: Connection) -> Iterator[PartRow]:
-    """Return every personal part, in the order of entry and number."""
-    return _cursor(connection, _PARTS)
+    """Yield every personal part, in the order of entry and number."""
+    return _rows(connection, _PARTS)
 
 
-def _cursor(connection: Connection, statement: str) -> Any:
+def _rows(connection: Connection, statement: str) -> Iterator[Any]:
     # below SQLAlchemy's rows: over a million entries they would cost as much as the hashing
-    cursor: Any = connection.exec_driver_sql(statement, execution_options={"stream_results": True}).cursor
-    if hasattr(cursor, "itersize"):
+    raw: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        yield from raw.execute(statement)
+        return
+    from usermgmt.kernel import postgres
+
+    with postgres.guarded(0), raw.cursor(f"rows_{len(statement)}") as cursor:
         cursor.itersize = _AT_ONCE
-    return iter(cursor)
+        yield from cursor.execute(statement)
