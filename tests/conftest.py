@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import orjson
 import pytest
 
+from usermgmt.kernel import i18n
 from usermgmt.kernel.streams import Streams
 from usermgmt.main import run as main_run
 
@@ -24,6 +25,11 @@ ENGINES = ("sqlite", "postgresql")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engines(*names): run on these engines only")
     config.addinivalue_line("markers", "store(options): options of the store's init; none: no store is made")
+
+
+def pytest_runtest_setup() -> None:
+    # the program leaves the language of its last call behind, and tests that call functions read English
+    i18n.use("en")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

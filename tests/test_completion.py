@@ -61,6 +61,8 @@ def test_values_of_options(people):
     assert offered(people, "user add x --if-exists ") == ["fail", "skip", "update"]
     assert offered(people, "--lang ") == ["en", "zh"]
     assert offered(people, "user list --tag team-2") == ["team-2"]
+    assert offered(people, "user list --tag t") == ["team-2", "team-4", "team-5"]
+    assert offered(people, "user list --tag u") == []
     assert offered(people, "user set --kind=s") == ["service"]
 
 

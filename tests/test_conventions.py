@@ -166,7 +166,7 @@ def test_what_is_declared_is_offered(name):
     spec = LEAVES[name].command.spec
     flags = set(options(name))
     assert spec.may is None or isinstance(spec.may, P)
-    assert spec.may is not None or not spec.opens, "a command that opens a store says what it needs"
+    assert spec.may is not None or not (spec.opens or spec.finds), "a command that opens a store says what it needs"
     assert not (spec.rehearses and not {"--dry-run", "--reason"} <= flags)
     assert bool({"--dry-run"} & flags) == spec.rehearses
     assert not (spec.confirms and not {"--yes", "--confirm-count"} <= flags)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from usermgmt.kernel import i18n
-from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, UsermgmtError
-from usermgmt.kernel.invocation import Invocation
+from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, UsermgmtError, said
+from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
 from usermgmt.kernel.streams import Streams
 
@@ -32,7 +33,7 @@ def run(
 ) -> int:
     """Run one command line and return its exit code; touches nothing global but the language of this context."""
     i18n.use(i18n.choose(argv, env))
-    call = Invocation(env, cwd, streams)
+    call = Invocation(env, cwd, streams, argv=argv)
     if clock is not None:
         call.clock = clock
     if random is not None:
@@ -67,9 +68,11 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
         with tree.root().make_context("usermgmt", list(argv), obj=call) as context:
             tree.root().invoke(context)
     except usage.NoArgsIsHelp as error:
+        speak(call)
         call.streams.err(error.ctx.get_help() + "\n")
         return int(Exit.USAGE)
     except usage.UsageError as error:
+        speak(call)
         raise usage.translated(error) from None
     except typer.Exit as done:
         return done.exit_code
@@ -78,7 +81,7 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
 
 def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
     if error.errno in _FULL:
-        full = DiskFull(problem=error.strerror or str(error))
+        full = DiskFull(problem=said(error))
         report(streams, full, json=json_asked(argv))
         return int(full.exit)
     return _unexpected(error, streams, argv)
@@ -86,7 +89,7 @@ def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> in
 
 def _unexpected(error: Exception, streams: Streams, argv: Sequence[str]) -> int:
     # only the class: the text of an unforeseen exception may quote a secret or a stored value
-    failure = UsermgmtError(problem=type(error).__name__, hint=i18n.N_("repeat the command with --debug for the details"))
+    failure = UsermgmtError(problem=type(error).__name__, hint=N_("repeat the command with --debug for the details"))
     report(streams, failure, json=json_asked(argv))
     return int(Exit.ERROR)
 

@@ -32,16 +32,30 @@ PACKAGE = Path(usermgmt.__file__).parent
 FOLDER = PACKAGE / "locale" / "zh" / "LC_MESSAGES"
 PO, MO = FOLDER / "usermgmt.po", FOLDER / "usermgmt.mo"
 MARKERS = {"_": 1, "N_": 1, "ngettext": 2}
-PLACEHOLDER = re.compile(r"\{\w*\}")
+PLACEHOLDER = re.compile(r"\{\w*(?::\w+)?\}")
+HEADERS = ("Language", "Plural-Forms", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
+
+
+class Dateless(Catalog):
+    """A catalogue whose header says only what gettext reads, so that it changes only where a message does."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in super().mime_headers if name in HEADERS]
+
+
+def empty() -> Catalog:
+    """Return a catalogue without messages."""
+    return Dateless(locale="zh", charset="utf-8", header_comment="# Chinese messages of usermgmt", fuzzy=False)
 
 
 def from_sources() -> Iterator[str | tuple[str, str]]:
     """Yield what is marked in the sources."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS:
-                words = [arg.value for arg in node.args[: MARKERS[node.func.id]] if isinstance(arg, ast.Constant)]
-                if len(words) == MARKERS[node.func.id] and all(isinstance(word, str) and word for word in words):
+            if isinstance(node, ast.Call) and (marker := ast.unparse(node.func).rpartition(".")[2]) in MARKERS:
+                words = [arg.value for arg in node.args[: MARKERS[marker]] if isinstance(arg, ast.Constant)]
+                if len(words) == MARKERS[marker] and all(isinstance(word, str) and word for word in words):
                     yield words[0] if len(words) == 1 else (words[0], words[1])
 
 
@@ -89,32 +103,31 @@ def messages() -> dict[str, str | tuple[str, str]]:
 def load() -> Catalog:
     """Read the catalogue as it stands."""
     if not PO.exists():
-        return Catalog(locale="zh", project="usermgmt", charset="utf-8")
+        return empty()
     with PO.open("rb") as stream:
         return read_po(stream, locale="zh")
 
 
 def update() -> None:
     """Write the catalogue with every message, translations kept, dead messages gone; and compile it."""
-    old = load()
-    new = Catalog(locale="zh", project="usermgmt", charset="utf-8", header_comment="# Chinese messages of usermgmt")
+    old, new = load(), empty()
     for key, message in messages().items():
         known = old.get(key)
         new.add(message, known.string if known is not None else None)
-    # no dates: the file changes only where a message does
-    new.creation_date = new.revision_date = None
     FOLDER.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     write_po(buffer, new, no_location=True, omit_header=False, sort_output=True, width=120)
-    text = "\n".join(line for line in buffer.getvalue().decode().splitlines() if "-Date:" not in line)
-    PO.write_text(text + "\n")
+    PO.write_text(buffer.getvalue().decode().rstrip("\n") + "\n")
     MO.write_bytes(compiled(load()))
 
 
 def compiled(catalogue: Catalog) -> bytes:
     """Return the catalogue as gettext reads it."""
-    buffer = io.BytesIO()
-    write_mo(buffer, catalogue)
+    buffer, plain = io.BytesIO(), empty()
+    for entry in catalogue:
+        if entry.id and not entry.fuzzy:
+            plain.add(entry.id, entry.string)
+    write_mo(buffer, plain)
     return buffer.getvalue()
 
 
@@ -131,8 +144,8 @@ def problems() -> Iterator[str]:
             yield f"fuzzy: {key!r}"
         elif any(sorted(PLACEHOLDER.findall(text)) != sorted(PLACEHOLDER.findall(key)) for text in texts):
             yield f"other placeholders: {key!r}"
-    dead = [entry.id for entry in catalogue if entry.id and (entry.id if isinstance(entry.id, str) else entry.id[0]) not in wanted]
-    yield from (f"dead: {key!r}" for key in dead)
+    known = (entry.id if isinstance(entry.id, str) else entry.id[0] for entry in catalogue if entry.id)
+    yield from (f"dead: {key!r}" for key in known if key not in wanted)
     if not MO.exists() or MO.read_bytes() != compiled(catalogue):
         yield "the compiled catalogue is not that of the text: run --update"
 

@@ -32,6 +32,14 @@ def insert(connection: Connection, table: sa.Table, columns: Mapping[str, Sequen
         connection.exec_driver_sql(statement, rows)
 
 
+def insert_rows(
+    connection: Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows that hold no None, given as tuples in the order of ``names``."""
+    if rows:
+        insert(connection, table, dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
 def next_ids(connection: Connection, table: sa.Table, count: int) -> range | list[int]:
     """Return the ids of the next ``count`` rows of a table with ``SERIAL`` ids; only a writer may ask."""
     if connection.dialect.name == "sqlite":

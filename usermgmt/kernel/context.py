@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usermgmt.kernel.errors import Conflict, Denied, Exit, FileMissing, FileUnreadable, Invalid, NeedsConfirmation
+from usermgmt.kernel.errors import Conflict, Denied, Exit, FileMissing, FileUnreadable, Invalid, NeedsConfirmation, said
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.text import neutral
 
@@ -257,7 +257,7 @@ class Context:
         except (FileNotFoundError, ValueError):
             raise FileMissing(path=path) from None
         except OSError as error:
-            raise FileUnreadable(path=path, problem=error.strerror or str(error)) from None
+            raise FileUnreadable(path=path, problem=said(error)) from None
         return stream
 
     def read_ahead(self, name: str) -> None:
@@ -271,7 +271,7 @@ class Context:
         try:
             data = stream.read(LONGEST_INPUT + 1)
         except OSError as error:
-            raise FileUnreadable(path=name, problem=error.strerror or str(error)) from None
+            raise FileUnreadable(path=name, problem=said(error)) from None
         finally:
             if name != "-":
                 stream.close()

@@ -62,6 +62,34 @@ WHEN = {
 """When each code is given: the table that ``help exit-codes`` prints."""
 
 
+SYSTEM_PROBLEMS = (
+    N_("Device or resource busy"),
+    N_("Disk quota exceeded"),
+    N_("File exists"),
+    N_("File name too long"),
+    N_("File too large"),
+    N_("Input/output error"),
+    N_("Invalid argument"),
+    N_("Is a directory"),
+    N_("No such device or address"),
+    N_("No such file or directory"),
+    N_("No space left on device"),
+    N_("Not a directory"),
+    N_("Operation not permitted"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+    N_("Stale file handle"),
+    N_("Too many levels of symbolic links"),
+    N_("Too many open files"),
+)
+"""What the C library says of files, marked so that the catalogue has it; Python never asks it for another language."""
+
+
+def said(error: OSError) -> str:
+    """Return what the system says went wrong, in the language of this invocation where the catalogue has it."""
+    return _(error.strerror or "") or str(error)
+
+
 class UsermgmtError(Exception):
     """Something failed that should not: {problem}"""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usermgmt.kernel.errors import DiskFull, FileExists, FileMissing, FileUnreadable, UsermgmtError
+from usermgmt.kernel.errors import DiskFull, FileExists, FileMissing, FileUnreadable, UsermgmtError, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def failure(path: Path, error: OSError) -> UsermgmtError:
     """Return our error for what went wrong with ``path``."""
     if error.errno in _FULL:
-        return DiskFull(problem=f"{path}: {error.strerror}")
+        return DiskFull(problem=f"{path}: {said(error)}")
     if isinstance(error, FileExistsError):
         return FileExists(path=path)
     if isinstance(error, FileNotFoundError):
         return FileMissing(path=path.parent if not path.parent.exists() else path)
-    return FileUnreadable(path=path, problem=error.strerror or str(error))
+    return FileUnreadable(path=path, problem=said(error))
 
 
 @contextmanager

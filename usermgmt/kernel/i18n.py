@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import re
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,13 @@ def choose(argv: Sequence[str], env: Mapping[str, str], configured: str = "") ->
 
     Read from argv before anything is parsed, because help and usage errors are translated too.
     """
+    for asked in (_asked(argv), env.get("USERMGMT_LANG", ""), configured):
+        if asked in LANGUAGES:
+            return asked
+    return _of_locale(env)
+
+
+def _asked(argv: Sequence[str]) -> str:
     asked = ""
     for i, word in enumerate(argv):
         if word == "--":
@@ -59,17 +67,17 @@ def choose(argv: Sequence[str], env: Mapping[str, str], configured: str = "") ->
         if word == "--lang" and i + 1 < len(argv):
             asked = argv[i + 1]
         elif word.startswith("--lang="):
-            asked = word[len("--lang=") :]
-    if asked:
-        return asked if asked in LANGUAGES else "en"
-    if env.get("USERMGMT_LANG") in LANGUAGES:
-        return env["USERMGMT_LANG"]
-    if configured in LANGUAGES:
-        return configured
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := env.get(name):
-            # GNU gettext: LANGUAGE refines the locale, but not where the locale is C
-            if value.split(".")[0] not in ("C", "POSIX") and env.get("LANGUAGE"):
-                value = env["LANGUAGE"].split(":")[0]
-            return "zh" if value.lower().startswith("zh") else "en"
+            asked = word.removeprefix("--lang=")
+    return asked.lower()
+
+
+def _of_locale(env: Mapping[str, str]) -> str:
+    locale = next(filter(None, map(env.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    if locale.partition(".")[0] in ("", "C", "POSIX"):
+        return "en"
+    # GNU gettext: LANGUAGE refines the locale, but not where the locale is C; the first one counts that is spoken here
+    for name in (env.get("LANGUAGE") or locale).split(":"):
+        language = re.split("[-_.@]", name)[0].lower()
+        if language in LANGUAGES:
+            return language
     return "en"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.options import GLOBALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from usermgmt.kernel.command import Spec
     from usermgmt.kernel.context import AskFirst
@@ -32,7 +33,10 @@ class PathRefused(Denied):
 
 @dataclass
 class Invocation:
-    """What ``main.run`` was given, and what the parser found; ``globals`` come from before and after the verb."""
+    """What ``main.run`` was given, and what the parser found; ``globals`` come from before and after the verb.
+
+    ``argv`` is what the language is chosen by before anything is parsed.
+    """
 
     env: Mapping[str, str]
     cwd: Path
@@ -41,6 +45,7 @@ class Invocation:
     random: Random = field(default_factory=Random)
     globals: list[dict[str, Any]] = field(default_factory=list)
     exit: Exit = Exit.OK
+    argv: Sequence[str] = ()
 
     def option(self, name: str) -> Any:
         """Return a global option; the one after the verb wins."""
@@ -118,6 +123,17 @@ def load_settings(call: Invocation, *, lenient: bool = False) -> settings.Settin
             raise
         env = {name: value for name, value in call.env.items() if name != "USERMGMT_CONFIG"}
         return settings.load(env, call.cwd, None, overrides, euid, lenient=True)
+
+
+def speak(call: Invocation) -> None:
+    """Speak the configured language, where neither argv nor environment names one, before a command has its settings.
+
+    Help and usage errors come so early, and are rare enough to read the configuration for them.
+    """
+    if actor.resolve(call.env).via == "sudo":
+        call.env = settings.narrowed(call.env)
+    with suppress(UsermgmtError):
+        i18n.use(i18n.choose(call.argv, call.env, load_settings(call, lenient=True).text("lang")))
 
 
 def config_file(named: str | None) -> Path | None:

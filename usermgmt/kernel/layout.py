@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from usermgmt.kernel.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -92,7 +94,7 @@ def paragraphs(text: str, size: int) -> str:
 
 def section(title: str, rows: Sequence[tuple[str, str]], size: int) -> str:
     """Return a titled list of two columns; a long left side stands on a line of its own."""
-    return f"{title}:\n{table(rows, size)}"
+    return f"{_('{title}:').format(title=title)}\n{table(rows, size)}"
 
 
 def table(rows: Sequence[tuple[str, str]], size: int) -> str:
@@ -118,7 +120,9 @@ def _rows(rows: Iterable[tuple[str, str]], left_size: int, size: int) -> Iterato
 def usage(prefix: str, pieces: Iterable[str], size: int) -> str:
     """Return a usage line; its continuation is indented below the first argument."""
     first, *rest = pieces
-    indent = " " * (cells(prefix) + 1 + cells(first) + 1)
+    # a full-width colon has its space in it
+    first = prefix + (" " if prefix.isascii() else "") + first
+    indent = " " * (cells(first) + 1)
     lines = wrap(" ".join(piece.replace(" ", "\x1f") for piece in rest), max(size - len(indent), _LEFT))
     words = [line.replace("\x1f", " ") for line in lines]
-    return f"{prefix} {first} " + ("\n" + indent).join(words) if rest else f"{prefix} {first}"
+    return f"{first} " + ("\n" + indent).join(words) if rest else first

@@ -21,6 +21,7 @@ from usermgmt.kernel.errors import (
     Unavailable,
     UsageProblem,
     UsermgmtError,
+    said,
 )
 from usermgmt.kernel.i18n import N_, _
 
@@ -82,8 +83,10 @@ def with_password(url: URL, password_file: Path | None) -> URL:
         text = password_file.read_text()
     except FileNotFoundError:
         raise FileMissing(path=password_file) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfiguration(path=password_file, problem=str(error)) from None
+    except OSError as error:
+        raise BadConfiguration(path=password_file, problem=said(error)) from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(path=password_file, problem=_("it is not UTF-8")) from None
     if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BadConfiguration(path=password_file, problem=_("other accounts may read it"), hint=N_("chmod 600 {path}"))
     return url.set(password=text.rstrip("\n"))

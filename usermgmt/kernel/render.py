@@ -305,8 +305,8 @@ class Renderer:
         if change.outcome == results.UPDATED and change.changes:
             words += f" ({', '.join(change.changes)})"
         if change.note:
-            words += f"; {neutral(change.note)}"
-        return words + (" " + _("(rehearsal: nothing was saved)") if self.ctx.dry_run else "")
+            words = _("{line}; {note}").format(line=words, note=neutral(change.note))
+        return _("{line} (rehearsal: nothing was saved)").format(line=words) if self.ctx.dry_run else words
 
     def _pending(self, pending: Pending) -> None:
         if not self._words_wanted:

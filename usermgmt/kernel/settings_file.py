@@ -8,7 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from usermgmt.kernel.errors import BadConfiguration, FileMissing
+from usermgmt.kernel.errors import BadConfiguration, FileMissing, said
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read(path: Path, euid: int, known: Collection[str]) -> ConfigFile:
         _check(path, info, euid)
         data = _bytes(descriptor)
     except OSError as error:
-        raise _unsafe(path, error.strerror or str(error)) from None
+        raise _unsafe(path, said(error)) from None
     finally:
         os.close(descriptor)
     if len(data) > MAX_BYTES:
@@ -88,7 +88,7 @@ def _open_problem(error: OSError) -> str:
         return _("it is a symbolic link")
     if error.errno == errno.ENXIO:
         return _("it is not a regular file")
-    return error.strerror or str(error)
+    return said(error)
 
 
 def _check(path: Path, info: os.stat_result, euid: int) -> None:
@@ -137,10 +137,30 @@ def parse(text: str) -> dict[str, object]:
         raise TomlFault(0, _("it holds a number with too many digits")) from None
 
 
+TOML_PROBLEMS = (
+    N_("Cannot overwrite a value"),
+    N_("Escaped character is not a Unicode scalar value"),
+    N_("Expected '=' after a key in a key/value pair"),
+    N_("Expected ']' at the end of a table declaration"),
+    N_("Expected ']]' at the end of an array declaration"),
+    N_("Expected newline or end of document after a statement"),
+    N_("Invalid date or datetime"),
+    N_("Invalid hex value"),
+    N_("Invalid initial character for a key part"),
+    N_("Invalid statement"),
+    N_("Invalid value"),
+    N_("Unclosed array"),
+    N_("Unclosed inline table"),
+    N_("Unescaped '\\' in a string"),
+    N_("Unterminated string"),
+)
+"""What the library says of a document, marked so that the catalogue has it; what names a key or character stays English."""
+
+
 def _located(message: str) -> tuple[int, str]:
     # the attributes lineno and msg came with Python 3.14; the message says the same in every version
     match = re.fullmatch(r"(.*) \(at (?:line ([0-9]+), column [0-9]+|end of document)\)", message, re.DOTALL)
-    return (int(match[2] or 0), match[1]) if match else (0, message)
+    return (int(match[2] or 0), _(match[1])) if match else (0, message)
 
 
 def _flat(table: Mapping[str, object], known: Collection[str], prefix: str = "") -> Iterator[tuple[str, object]]:

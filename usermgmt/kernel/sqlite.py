@@ -21,6 +21,7 @@ from usermgmt.kernel.errors import (
     StoreUnreadable,
     UnsafeStore,
     UsermgmtError,
+    said,
 )
 from usermgmt.kernel.i18n import N_, _
 
@@ -42,11 +43,11 @@ _BY_TEXT = {
     "database is locked": _BUSY,
     "database table is locked": _LOCKED,
     "attempt to write a readonly database": _READONLY,
-    "disk I/O error": _IOERR,
-    "database disk image is malformed": _CORRUPT,
-    "database or disk is full": _FULL,
-    "unable to open database file": _CANTOPEN,
-    "file is not a database": _NOTADB,
+    N_("disk I/O error"): _IOERR,
+    N_("database disk image is malformed"): _CORRUPT,
+    N_("database or disk is full"): _FULL,
+    N_("unable to open database file"): _CANTOPEN,
+    N_("file is not a database"): _NOTADB,
 }
 
 
@@ -88,7 +89,7 @@ def check_file(path: Path) -> None:
     except OSError as error:
         if path.is_symlink():
             raise UnsafeStore(path=path, problem=_("it is a symbolic link")) from None
-        raise StoreUnreadable(problem=f"{path}: {error.strerror}") from None
+        raise StoreUnreadable(problem=f"{path}: {said(error)}") from None
     try:
         _check_open(path, os.fstat(descriptor), descriptor)
     finally:
@@ -166,6 +167,12 @@ def _set_up(connection: Any, *, wal: bool) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def for_bulk(connection: Any) -> None:
+    """Give a driver's connection memory for many changes: 64 MiB of pages, and 64 MiB of log between two checkpoints."""
+    for pragma in ("cache_size=-65536", "wal_autocheckpoint=16384"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
 def _begin(connection: Connection) -> None:
     # a writer takes its lock at once: a read that becomes a write later fails without waiting (SQLITE_BUSY_SNAPSHOT)
     options = connection.get_execution_options()
@@ -218,16 +225,16 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
         case c if c in (_BUSY, _LOCKED):
             return StoreBusy(seconds=f"{seconds:g}")
         case c if c == _FULL:
-            return DiskFull(problem=text)
+            return DiskFull(problem=_(text))
         case c if c == _IOERR:
             # a file-size limit shows as a failed write
-            return DiskFull(problem=text, hint=N_("make room or mend the disk, then repeat the command"))
+            return DiskFull(problem=_(text), hint=N_("make room or mend the disk, then repeat the command"))
         case c if c == _READONLY:
             return StoreUnreadable(problem=_("it cannot be written to"))
         case c if c == _CANTOPEN:
-            return StoreUnreadable(problem=text)
+            return StoreUnreadable(problem=_(text))
         case c if c in (_CORRUPT, _NOTADB):
-            return IntegrityBroken(problem=_("the store file is damaged: {problem}").format(problem=text))
+            return IntegrityBroken(problem=_("the store file is damaged: {problem}").format(problem=_(text)))
     if text.startswith("Could not decode to UTF-8"):
         return IntegrityBroken(problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where"))
     return None

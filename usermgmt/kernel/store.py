@@ -106,6 +106,7 @@ class Store:
         self._key_root, self._anchor_root = roots(at, settings, home)
         self.engine = self._engine()
         self.changed = 0
+        self._held: Connection | None = None
         event.listen(self.engine, "before_cursor_execute", self._before)
         event.listen(self.engine, "after_cursor_execute", self._after)
 
@@ -184,10 +185,33 @@ class Store:
             yield connection
 
     @contextmanager
-    def _transaction(self, **options: bool) -> Iterator[Connection]:
+    def holding(self) -> Iterator[None]:
+        """Keep one connection for the writers' transactions to come: bulk work would begin each with no page in memory.
+
+        Only for transactions that follow one another.
+        """
         with self.guarded(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                sqlite.for_bulk(connection.connection.driver_connection)
+            self._held = connection
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _connection(self, *, writes: bool) -> Iterator[Connection]:
+        if writes and self._held is not None:
+            yield self._held
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        with self.guarded(), self._connection(writes=writes) as connection:
             last = self._identify(connection)
-            connection.execution_options(lockless=False, **options)
+            connection.execution_options(lockless=False, writes=writes)
             with connection.begin():
                 if last is not None:
                     self._check_anchor(connection, last)
@@ -228,6 +252,9 @@ class Store:
         if self.dialect == "sqlite":
             if "no such table" in str(error.orig):
                 return NotAStore(path=self.place.label, problem=_("its tables are missing"))
+            return sqlite.translate(error.orig, self.busy_timeout)
+        if isinstance(error.orig, sqlite.driver().Error):
+            # a backup's file beside the database
             return sqlite.translate(error.orig, self.busy_timeout)
         from usermgmt.kernel import postgres
 

@@ -48,7 +48,7 @@ def test_time_bounds_are_half_open(run):
         run(f"user add u{minute}", clock=at(minute))
     window = ["audit", "list", "-o", "ids", "--since", "2026-03-01T12:01:00Z", "--until", "2026-03-01T12:02:00Z"]
     assert run(window).lines == ["3"]
-    assert run("audit list -o ids --since 90s", clock=at(2)).lines == ["1", "3", "4"] or True
+    assert run("audit list -o ids --action user.add --since 90s", clock=at(2)).lines == ["3", "4"]
     since = run(["audit", "list", "-o", "ids", "--since", "2026-03-01T12:01:00Z", "--until", "2026-03-02"]).lines
     assert since == ["3", "4"]
 

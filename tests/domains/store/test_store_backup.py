@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_nothing_behind(run):
 
     process = spawned(run, "store", "backup", str(run.home / "b.db"), "--json", preexec_fn=limit)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (8, b"")
+    assert (process.returncode, out) == (8, b""), err
     assert orjson.loads(err.splitlines()[-1])["error"]["code"] == "disk.full"
     assert left(run) == []
     run("store backup b.db")

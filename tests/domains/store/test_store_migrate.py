@@ -20,12 +20,17 @@ def backups(run):
     return sorted(run.home.rglob("*.backup.db"))
 
 
+def migrate(run, options=""):
+    """Migrate; the usual place of a backup from PostgreSQL is the account's own."""
+    return run(f"store migrate --backup {run.home}/made.backup.db {options}")
+
+
 def test_an_old_store_is_refused_and_then_migrated(run):
     meta = old_store(run)
     refused = run("user list --json", exit=8)
     assert refused.error["code"] == "schema.old"
     assert "store migrate" in refused.error["hint"]
-    done = run("store migrate --json --reason upgrade").json
+    done = migrate(run, "--json --reason upgrade").json
     assert (done["outcome"], done["from"], done["to"], done["steps"]) == ("updated", OLD, HEAD, list(KNOWN[1:]))
     assert done["store_id"] == meta.store_id
     run("user add alice")
@@ -39,9 +44,8 @@ def test_an_old_store_is_refused_and_then_migrated(run):
 
 def test_the_backup_is_of_the_old_schema_and_can_be_restored(run):
     meta = old_store(run)
-    run("store migrate")
+    migrate(run)
     [path] = backups(run)
-    assert path.name.startswith(("store-0001-", "test_"))
     said = json.loads(path.with_name(path.name + ".manifest.json").read_text())
     assert (said["schema"], said["n"], said["store"]) == (OLD, 3, meta.store_id)
     run("user add alice")
@@ -52,11 +56,14 @@ def test_the_backup_is_of_the_old_schema_and_can_be_restored(run):
     run("audit verify --state")
 
 
-def test_the_backup_goes_where_it_is_told_to(run):
+@pytest.mark.engines("sqlite")
+def test_the_backup_goes_beside_the_store(run):
     old_store(run)
-    run("store migrate --backup before.db")
-    assert (run.home / "before.db").exists()
-    assert backups(run) == []
+    done = run("store migrate --json").json
+    [path] = backups(run)
+    assert (path.parent, done["backup"]) == (run.path.parent, str(path))
+    assert path.name.startswith("store-0001-")
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_place_that_is_taken_stops_the_migration(run):
@@ -70,7 +77,7 @@ def test_a_place_that_is_taken_stops_the_migration(run):
 def test_a_rehearsal_lists_and_changes_nothing(run):
     old_store(run)
     before = digests(run.home)
-    told = run("store migrate --dry-run --json")
+    told = migrate(run, "--dry-run --json")
     assert (told.json["dry_run"], told.json["from"], told.json["steps"]) == (True, OLD, list(KNOWN[1:]))
     assert KNOWN[1] in told.err
     assert digests(run.home) == before
@@ -97,7 +104,7 @@ def test_a_newer_schema_is_left_alone(run, line):
 def test_damage_in_the_audit_stops_the_migration(run):
     old_store(run)
     run.sql("UPDATE audit_entry SET body = '{}' WHERE seq = 2")
-    run("store migrate", exit=12)
+    run("store migrate --backup before.db", exit=12)
     assert run.sql("SELECT version_num FROM alembic_version") == [(OLD,)]
     assert backups(run) == []
 
@@ -109,7 +116,7 @@ def test_a_trigger_that_somebody_planted_stops_the_migration(run):
     else:
         run.sql("CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
         run.sql("CREATE TRIGGER evil AFTER INSERT ON audit_entry EXECUTE FUNCTION evil()")
-    answer = run("store migrate --json", exit=12)
+    answer = run("store migrate --backup before.db --json", exit=12)
     assert "trigger evil" in answer.error["message"]
     assert run.sql("SELECT version_num FROM alembic_version") == [(OLD,)]
 

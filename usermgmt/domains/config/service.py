@@ -305,9 +305,9 @@ def _check_writable(path: Path) -> None:
     except OSError as error:
         raise failure(path, error) from None
     if not folder.is_dir():
-        raise FileUnreadable(path=path, problem=os.strerror(errno.ENOTDIR))
+        raise FileUnreadable(path=path, problem=_(os.strerror(errno.ENOTDIR)))
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise FileUnreadable(path=path, problem=os.strerror(errno.EACCES))
+        raise FileUnreadable(path=path, problem=_(os.strerror(errno.EACCES)))
 
 
 def _make_directory(folder: Path, system_dir: Path) -> None:

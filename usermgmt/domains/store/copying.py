@@ -109,7 +109,8 @@ def _beside_readers(live: Store, source: Any, target: Any, finish: Callable[[Hea
     # a copy that is whole after its first step would be committed before the old head is known
     pages = min(PAGES, source.execute("PRAGMA page_count").fetchone()[0] // 2)
     source.backup(target, pages=pages, progress=_Fence(live.busy_timeout, locked), sleep=_RETRY)
-    # others still reading the old pages keep the log; the next writer empties it then
+    # who still reads the old pages keeps the log from being emptied: whoever comes last does it then
+    target.execute("PRAGMA busy_timeout=0")
     target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

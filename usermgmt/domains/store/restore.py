@@ -8,7 +8,6 @@ whoever puts one back by hand has a lineage that the anchors have left behind.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
 NOUN = N_("store")
 _BLOCK = 1 << 20
+_SPARE = "/var/tmp"  # noqa: S108 - only private directories are made in it
+"""For large files that are gone soon, and not in memory as /tmp may be (Filesystem Hierarchy Standard, 5.15)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,14 @@ def restore(ctx: Context, name: str) -> Change:
 
 
 def _folder(ctx: Context, to: Standing) -> Path:
-    """Return where the copy is made: beside the store, so that it can take its name; a rehearsal makes no directory."""
-    folder = to.place.path.parent if to.place.path is not None else data_home(ctx.env)
+    """Return where the copy is made: beside the store, so that it can take its name, else where room for it may be."""
+    spare = Path(ctx.env.get("TMPDIR") or _SPARE)
+    if to.place.path is None:
+        return spare
+    folder = to.place.path.parent
     if not folder.is_dir():
         if ctx.dry_run:
-            return Path(tempfile.gettempdir())
+            return spare
         private_directory(folder)
     return folder
 
@@ -178,7 +182,8 @@ def _copy(ctx: Context, name: str, copy: Path) -> str:
 
 def _verified(path: Path, copy: Path) -> Facts:
     try:
-        facts = verifying.whole_file(copy)
+        with sqlite.guarded(0):
+            facts = verifying.whole_file(copy)
     except IntegrityBroken as error:
         raise BackupBroken(path=path, problem=error.message.rstrip(".")) from None
     with copying.raw_connection(copy) as raw:

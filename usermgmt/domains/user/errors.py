@@ -42,6 +42,25 @@ class UserExists(Conflict):
     hint = N_("usermgmt user show {ref}")
 
 
+class DifferingUser(Conflict):
+    """{name} is there already, and differs in {fields}."""
+
+    code = "user.exists"
+    hint = N_("--if-exists skip leaves such users alone, --if-exists update changes them")
+
+
+class SeveralUsers(Conflict):
+    """Its keys ({keys}) are those of different users: {names}."""
+
+    code = "user.ambiguous"
+
+
+class FixedUid(Conflict):
+    """{name} is there with another uid, which never changes."""
+
+    code = "user.uid"
+
+
 class NameReserved(Conflict):
     """{name} was the name of another user, who is {now} now, and stays reserved."""
 

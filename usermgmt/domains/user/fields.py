@@ -17,6 +17,7 @@ from usermgmt.domains.user.types import (
     AddressKind,
     Gender,
     Kind,
+    Status,
 )
 from usermgmt.kernel.errors import Invalid
 from usermgmt.kernel.i18n import N_, _
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SYSTEM = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SYSTEM_MAX - 1}}}")
+_UID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OLDEST = "1850-01-01"
+_NEVER_EMPTY = frozenset({"uid", "username", "kind", "status", "status_at", "created_at"})
 
 
 class InvalidField(Invalid):
@@ -55,6 +58,22 @@ def _choice(enum: type[StrEnum], value: str, field: str) -> str:
     if found not in tuple(enum):
         names = ", ".join(enum)
         raise InvalidField(field=field, problem=_("it must be one of {choices}").format(choices=names))
+    return found
+
+
+def uid(value: str) -> str:
+    """Return a UUID (RFC 9562) in its canonical form; raises ``InvalidField``."""
+    found = value.strip().lower()
+    if not _UID.fullmatch(found):
+        raise InvalidField(field="uid", problem=_("it is not a UUID"))
+    return found
+
+
+def status(value: str) -> str:
+    """Return a status that an account can be given; raises ``InvalidField``, also for one that was erased."""
+    found = _choice(Status, value, "status")
+    if found == Status.ERASED:
+        raise InvalidField(field="status", problem=_("an erased account cannot be made"))
     return found
 
 
@@ -166,6 +185,10 @@ class Reader:
             "valid_from": lambda value: {"valid_from": ctx.moment(value, "valid_from")},
             "valid_until": lambda value: {"valid_until": ctx.moment(value, "valid_until", "end")},
             "created_at": lambda value: {"created_at": ctx.moment(value, "created_at", direction="past")},
+            "uid": lambda value: {"uid": uid(value)},
+            "status": lambda value: {"status": status(value)},
+            "status_reason": lambda value: {"status_reason": text(value, "status_reason", lines=True)},
+            "status_at": lambda value: {"status_at": ctx.moment(value, "status_at", direction="past")},
             "email_verified_at": lambda v: {"email_verified_at": ctx.moment(v, "email_verified_at", direction="past")},
             "phone_verified_at": lambda v: {"phone_verified_at": ctx.moment(v, "phone_verified_at", direction="past")},
         }
@@ -188,7 +211,7 @@ class Reader:
         return reader(value) if reader is not None else {field: text(value, field)}
 
     def _cleared(self, field: str) -> dict[str, Any]:
-        if field in ("username", "kind", "created_at"):
+        if field in _NEVER_EMPTY:
             raise InvalidField(field=field, problem=_("it cannot be empty"))
         return {"email": None, "email_norm": None} if field == "email" else {field: None}
 

@@ -162,7 +162,7 @@ _ROLE_MAILBOXES = frozenset(
     {"info", "marketing", "sales", "support", "abuse", "noc", "security", "postmaster", "hostmaster"}
     | {"usenet", "news", "webmaster", "www", "uucp", "ftp"}
 )
-# what the library says most, marked so that the catalogue has it; the rest, which names characters, stays English
+# what the library says most, marked so that the catalogue has it; the rest stays English
 EMAIL_PROBLEMS: Final = (
     N_("An email address must have an @-sign."),
     N_("There must be something before the @-sign."),
@@ -178,6 +178,12 @@ EMAIL_PROBLEMS: Final = (
     N_("The part after the @-sign is not valid. It should have a period."),
     N_("The part after the @-sign is not valid. It is not within a valid top-level domain."),
     N_("The part after the @-sign is a special-use or reserved name that cannot be used with email."),
+)
+
+EMAIL_CHARACTERS: Final = (
+    N_("The email address contains invalid characters before the @-sign: {chars}."),
+    N_("The email address contains unsafe characters: {chars}."),
+    N_("The part after the @-sign contains invalid characters: {chars}."),
 )
 
 
@@ -214,8 +220,15 @@ def _any_email(text: str) -> Email:
     try:
         found = validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:
-        raise InvalidEmail(field="email", problem=_(str(error))) from None
+        raise InvalidEmail(field="email", problem=_email_problem(str(error))) from None
     return Email(found.normalized, _email_norm(found))
+
+
+
+def _email_problem(sentence: str) -> str:
+    """Return the library's sentence in the language of this invocation; the characters that it names stay."""
+    words, colon, chars = sentence.partition(": ")
+    return _(words + ": {chars}.").replace("{chars}", chars.removesuffix(".")) if colon else _(sentence)
 
 
 def _email_norm(found: ValidatedEmail) -> str:

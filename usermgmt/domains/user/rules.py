@@ -73,7 +73,7 @@ def check_unique(taken: Taken, values: State, external_ids: dict[str, str], own:
             raise UserExists(hint, field=label, value=values[label], ref=f"{label}:{values[label]}")
     for system, value in external_ids.items():
         if taken.external_ids.get((system, value), own) != own:
-            raise UserExists(field="external id", value=f"{system}/{value}", ref=f"ext:{system}/{value}")
+            raise UserExists(field="external_id", value=f"{system}/{value}", ref=f"ext:{system}/{value}")
 
 
 def forget_verification(before: State, after: State, values: State) -> None:

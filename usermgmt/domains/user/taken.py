@@ -100,11 +100,10 @@ class Taken:
         names = self.alike.get(state["skeleton"], [])
         names[:] = [one for one in names if (one.user_id, one.norm) != (user_id, state["username_norm"])]
 
-    def give_up(self, user_id: int, before: State, now: str) -> None:
-        """Take note that the user ``user_id`` gave up the name of ``before`` for ``now``."""
-        self.former[before["username_norm"]] = Name(user_id, now, before["username_norm"])
-        name = Name(user_id, before["username"], before["username_norm"])
-        self.alike.setdefault(before["skeleton"], []).append(name)
+    def give_up(self, user_id: int, before: State, after: State) -> None:
+        """Take note that the user ``user_id`` gave up the name of ``before`` for that of ``after``."""
+        self.former.pop(after["username_norm"], None)
+        self.former[before["username_norm"]] = Name(user_id, after["username"], before["username_norm"])
 
     def _by_column(self) -> tuple[tuple[dict[str, int], str], ...]:
         return (

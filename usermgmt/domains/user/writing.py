@@ -31,12 +31,12 @@ class Former(NamedTuple):
 
 
 def create(ctx: Context, states: Sequence[State]) -> None:
-    """Write new users, each with its entry; gives every state its ``id``."""
-    ids = bulk.next_ids(ctx.db, user, len(states))
-    bulk.insert(ctx.db, user, {"id": ids, **{name: [one[name] for one in states] for name in ROW}})
-    for user_id, one in zip(ids, states, strict=True):
-        one["id"] = user_id
-        state.replace_lists(ctx.db, user_id, one, [name for name in LISTS if one[name]])
+    """Write new users, each with its entry; gives every state an ``id`` unless it has one."""
+    for user_id, one in zip(bulk.next_ids(ctx.db, user, len(states)), states, strict=True):
+        one["id"] = one["id"] or user_id
+    bulk.insert(ctx.db, user, {name: [one[name] for one in states] for name in state.COLUMNS})
+    for one in states:
+        state.replace_lists(ctx.db, one["id"], one, [name for name in LISTS if one[name]])
         made = state.changes({}, one)
         ctx.audit(E.USER_ADD, f"user:{one['uid']}", changes=state.recorded(made, {}, one, ctx.now))
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from usermgmt.engines.tabular.errors import FileTooLarge, NulByte
-from usermgmt.kernel.errors import DiskFull, FileMissing, FileUnreadable
+from usermgmt.kernel.errors import DiskFull, FileMissing, FileUnreadable, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def open_input(path: str | os.PathLike[str]) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileMissing(path=os.fspath(path)) from error
     except OSError as error:
-        raise FileUnreadable(path=os.fspath(path), problem=error.strerror) from error
+        raise FileUnreadable(path=os.fspath(path), problem=said(error)) from error
 
 
 def write_all(stream: IO[bytes], data: bytes) -> None:
@@ -42,7 +42,7 @@ def noticing_full_disk() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(problem=error.strerror) from error
+            raise DiskFull(problem=said(error)) from error
         raise
 
 
@@ -87,7 +87,7 @@ class Source:
             read = getattr(self._stream, "read1", self._stream.read)
             return cast("bytes", read(size))
         except OSError as error:
-            raise FileUnreadable(path=self.name, problem=error.strerror or str(error)) from error
+            raise FileUnreadable(path=self.name, problem=said(error)) from error
 
     def _read_head(self) -> tuple[bytes, bool]:
         head = b""

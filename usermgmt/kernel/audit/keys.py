@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from usermgmt.kernel.errors import FileExists, Unavailable
+from usermgmt.kernel.errors import FileExists, Unavailable, said
 from usermgmt.kernel.files import failure, private_directory, sync_directory
 from usermgmt.kernel.i18n import N_, _
 
@@ -39,7 +39,7 @@ def key_id(public_key: bytes) -> str:
 
 def why(error: OSError) -> str:
     """Say what went wrong with a file that must not be a link."""
-    return _("it is a symbolic link") if error.errno == errno.ELOOP else error.strerror or str(error)
+    return _("it is a symbolic link") if error.errno == errno.ELOOP else said(error)
 
 
 @dataclass(frozen=True, slots=True)
