@@ -1,4 +1,4 @@
-"""How tests speak to the program: `run("user add alice")` on a fresh store of either engine, then look with another command."""
+"""How tests speak to the program: `run("user add alice")` on a fresh store of either engine, then look with another."""
 
 from __future__ import annotations
 
@@ -226,7 +226,11 @@ def _template(
 
 @pytest.fixture
 def run(
-    engine: str, request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: Any
+    engine: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    templates: Any,
 ) -> Any:
     """A runner on a fresh store of its own; `@pytest.mark.store("--simulate")` chooses init's options."""
     marker = request.node.get_closest_marker("store")

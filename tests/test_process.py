@@ -50,7 +50,9 @@ def test_a_reader_that_goes_away_is_141_and_silent(run):
 def test_a_full_disk_behind_standard_output_is_8_and_one_line(run, argv):
     run("user add alice")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([*PROGRAM, *argv], env=run.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, *argv], env=run.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == 8
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 2

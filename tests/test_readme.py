@@ -45,7 +45,9 @@ def test_no_command_block_is_left_out():
 @pytest.mark.slow
 def test_the_demo_command_runs_in_a_fresh_checkout(tmp_path):
     checkout = tmp_path / "checkout"
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     for name in filter(None, tracked):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, checkout / name)

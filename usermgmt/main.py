@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -71,6 +72,9 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
         speak(call)
         call.streams.err(error.ctx.get_help() + "\n")
         return int(Exit.USAGE)
+    except usage.UnknownCommand:
+        speak(call)
+        raise
     except usage.UsageError as error:
         speak(call)
         raise usage.translated(error) from None
@@ -101,8 +105,9 @@ def json_asked(argv: Sequence[str]) -> bool:
         words = words[: words.index("--")]
     if "--json" in words or {"--output=json", "--output=ndjson", "-ojson", "-ondjson"} & set(words):
         return True
-    pairs = zip(words, words[1:], strict=False)
-    return any(name in ("-o", "--output") and value in ("json", "ndjson") for name, value in pairs)
+    return any(
+        name in ("-o", "--output") and value in ("json", "ndjson") for name, value in itertools.pairwise(words)
+    )
 
 
 def console() -> NoReturn:

@@ -24,4 +24,9 @@ def plain(path):
 def test_verify(run):
     fill(run, 0, 100_000)
     paired("audit verify, 100k entries", lambda: run("audit verify"), {"read and hash": lambda: plain(run.path)}, 5)
-    paired("audit verify --state, 100k users", lambda: run("audit verify --state"), {"read and hash": lambda: plain(run.path)}, 3)
+    paired(
+        "audit verify --state, 100k users",
+        lambda: run("audit verify --state"),
+        {"read and hash": lambda: plain(run.path)},
+        3,
+    )

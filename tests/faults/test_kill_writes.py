@@ -1,4 +1,4 @@
-"""kill -9 at random instants of plain writes: every acknowledged change is there, the audit verifies, nothing is half."""
+"""kill -9 at random instants of plain writes: all that was acknowledged is there, the audit verifies."""
 
 from __future__ import annotations
 

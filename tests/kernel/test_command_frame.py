@@ -143,7 +143,7 @@ def test_a_denied_command_leaves_its_entry(call, run):
         def may(self, permission):
             return False
 
-    import usermgmt.kernel.actor as actor
+    from usermgmt.kernel import actor
 
     original, actor.Actor.may = actor.Actor.may, Nobody.may
     try:

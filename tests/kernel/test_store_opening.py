@@ -26,13 +26,13 @@ def refused(run, path, code, exit=8):  # noqa: A002 - the word of the contract
     return answer.error
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_no_store_says_how_to_make_one(run, tmp_path):
     error = refused(run, tmp_path / "none.db", "store.missing")
     assert "usermgmt init" in error["hint"]
 
 
-@pytest.mark.store()
+@pytest.mark.store
 @pytest.mark.parametrize(
     "content", [b"", b"\x00" * 4096, b"just text\n" * 500, b"SQLite format 3\x00", os.urandom(100_000)]
 )
@@ -46,7 +46,7 @@ def test_a_file_that_is_no_database_is_left_alone(run, tmp_path, content):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("x.db")] == ["x.db"]
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_another_programs_database_is_left_alone(run, tmp_path):
     path = tmp_path / "x.db"
     connection = sqlite.driver().connect(str(path))
@@ -59,7 +59,7 @@ def test_another_programs_database_is_left_alone(run, tmp_path):
     assert digest(path) == before
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_a_directory_a_pipe_and_a_device_are_refused(run, tmp_path):
     refused(run, tmp_path, "store.foreign")
     os.mkfifo(tmp_path / "pipe", 0o600)
@@ -131,10 +131,7 @@ def test_a_reader_is_not_held_up_by_a_writer(run):
 
 def test_the_program_works_without_the_wheel_of_sqlcipher(run):
     """The standard library's module is the fallback; where its version has the WAL bug, the journal is a plain one."""
-    script = (
-        "import sys; sys.modules['sqlcipher3'] = None\n"
-        "from usermgmt.main import console; console()"
-    )
+    script = "import sys; sys.modules['sqlcipher3'] = None\nfrom usermgmt.main import console; console()"
     store = str(run.home / "plain.db")
     for argv in (["init"], ["user", "add", "alice"], ["user", "list", "--reveal"], ["user", "suspend", "alice"]):
         done = subprocess.run(
@@ -175,7 +172,7 @@ def test_every_file_is_private_whatever_the_umask(run, umask):
     assert set(modes.values()) == {0o600}, modes
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_init_leaves_nothing_where_the_disk_is_full(run, tmp_path):
     script = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -194,7 +191,7 @@ def test_init_leaves_nothing_where_the_disk_is_full(run, tmp_path):
     assert list(store.parent.iterdir()) == []
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_init_twice_and_with_other_options(run):
     store = str(run.home / "a" / "store.db")
     assert run(["--store", store, "init", "--region", "CN", "--json"]).json["outcome"] == "created"
@@ -205,7 +202,7 @@ def test_init_twice_and_with_other_options(run):
     run(["--store", store, "init", "--region", "XX"], exit=6)
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_init_can_be_rehearsed(run):
     store = run.home / "a" / "store.db"
     answer = run(["--store", str(store), "init", "--dry-run", "--json"]).json

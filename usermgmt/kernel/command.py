@@ -35,9 +35,9 @@ class Spec:
     """What a command declares.
 
     ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
-    writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead takes a
-    store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that its anchors
-    contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of its result.
+    writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead
+    takes a store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that
+    its anchors contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of its result.
     ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command reads
     before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to
     mend it.
@@ -192,5 +192,3 @@ def _leave_entry(ctx: Context, spec: Spec, error: UsermgmtError) -> None:
     except UsermgmtError as second:
         # the refusal stands; that it could not be recorded is said beside it
         ctx.warn(second.message)
-
-

@@ -151,7 +151,7 @@ class FileMissing(NotFound):
 
 
 class Denied(UsermgmtError):
-    """This needs the permission {permission}, which {actor} does not have."""
+    """{actor} does not have the permission {permission}, which is needed here."""
 
     code = "denied"
     exit = Exit.DENIED

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent.parent / "locale"
 
-_catalogue: ContextVar[gettext.NullTranslations] = ContextVar("catalogue", default=gettext.NullTranslations())
+# never written to: it is the catalogue that translates nothing
+_catalogue: ContextVar[gettext.NullTranslations] = ContextVar("catalogue", default=gettext.NullTranslations())  # noqa: B039
 _language: ContextVar[str] = ContextVar("language", default="en")
 
 

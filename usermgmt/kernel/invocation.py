@@ -250,7 +250,8 @@ def _simulated(opened: Store) -> bool:
 def not_simulated() -> UsageProblem:
     """Return the error for ``--now`` where no simulated store is."""
     return UsageProblem(
-        problem=_("--now works on a simulated store only"), hint=N_("usermgmt init --simulate makes one, for trials and tests")
+        problem=_("--now works on a simulated store only"),
+        hint=N_("usermgmt init --simulate makes one, for trials and tests"),
     )
 
 

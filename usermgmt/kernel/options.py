@@ -57,7 +57,8 @@ def _option(*names: str, help: str, panel: str = "", **more: Any) -> Any:  # noq
 
 Reason = Annotated[str, _option("--reason", help=N_("Why; kept in the audit."), panel=WRITE_PANEL, metavar="TEXT")]
 Limit = Annotated[
-    int | None, _option("--limit", help=N_("Show at most N; how many there are is said on standard error."), min=0, metavar="N")
+    int | None,
+    _option("--limit", help=N_("Show at most N; how many there are is said on standard error."), min=0, metavar="N"),
 ]
 Since = Annotated[str, _option("--since", help=N_("From this time on (a duration counts back)."), metavar="TIME")]
 Until = Annotated[str, _option("--until", help=N_("Before this time."), metavar="TIME")]
@@ -84,7 +85,11 @@ _OUTPUT: tuple[tuple[str, Any, Any], ...] = (
         ],
         "",
     ),
-    ("jq", Annotated[str, _option("--jq", help=N_("Filter the JSON with jq."), panel=OUTPUT_PANEL, metavar="EXPR")], ""),
+    (
+        "jq",
+        Annotated[str, _option("--jq", help=N_("Filter the JSON with jq."), panel=OUTPUT_PANEL, metavar="EXPR")],
+        "",
+    ),
     ("utc", Annotated[bool, _option("--utc", help=N_("Times in tables in UTC."), panel=OUTPUT_PANEL)], False),
     ("no_header", Annotated[bool, _option("--no-header", help=N_("No header line."), panel=OUTPUT_PANEL)], False),
 )
@@ -96,7 +101,9 @@ _REVEAL = (
 _REASON = ("reason", Reason, "")
 _DRY_RUN = (
     "dry_run",
-    Annotated[bool, _option("--dry-run", "-n", help=N_("Rehearse: show the outcome, save nothing."), panel=WRITE_PANEL)],
+    Annotated[
+        bool, _option("--dry-run", "-n", help=N_("Rehearse: show the outcome, save nothing."), panel=WRITE_PANEL)
+    ],
     False,
 )
 _CONFIRM: tuple[tuple[str, Any, Any], ...] = (
@@ -120,7 +127,14 @@ _VERSION = (
 )
 
 GLOBALS: tuple[tuple[str, Any, Any, tuple[str, ...], str, str | None], ...] = (
-    ("store", str, "", ("--store",), N_("The store: a file or postgresql+psycopg://... (env USERMGMT_STORE)."), "PATH|URL"),
+    (
+        "store",
+        str,
+        "",
+        ("--store",),
+        N_("The store: a file or postgresql+psycopg://... (env USERMGMT_STORE)."),
+        "PATH|URL",
+    ),
     ("config", str, "", ("--config",), N_("Another configuration file."), "FILE"),
     ("lang", Language | None, None, ("--lang",), N_("Language of messages and help."), None),
     ("color", When | None, None, ("--color",), N_("Colour: auto, always or never."), None),
@@ -140,9 +154,7 @@ def global_parameters(*, hidden: bool) -> list[Parameter]:
     """Return the global options as parameters: shown for the root, hidden but accepted after the verb."""
     made = []
     for name, annotation, default, names, help_, metavar in GLOBALS:
-        option = _option(
-            *names, help=help_, panel=GLOBAL_PANEL, hidden=hidden, metavar=metavar, case_sensitive=False
-        )
+        option = _option(*names, help=help_, panel=GLOBAL_PANEL, hidden=hidden, metavar=metavar, case_sensitive=False)
         made.append(_parameter(f"global_{name}", Annotated[annotation, option], default))
     return made
 
@@ -189,11 +201,7 @@ def own_parameters(function: Callable[..., Any]) -> tuple[list[Parameter], dict[
 
 def paths(parameters: list[Parameter]) -> tuple[str, ...]:
     """Return the names of those parameters that name files."""
-    return tuple(
-        one.name
-        for one in parameters
-        if {"FILE", "FILE|-"} & _metavars(one)
-    )
+    return tuple(one.name for one in parameters if {"FILE", "FILE|-"} & _metavars(one))
 
 
 def inputs(parameters: list[Parameter]) -> tuple[str, ...]:

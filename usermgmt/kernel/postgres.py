@@ -148,7 +148,7 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
         return StoreBusy(seconds=f"{seconds:g}")
     if state == "53100":
         return DiskFull(problem=text)
-    if state in ("25006",):
+    if state == "25006":
         return StoreUnreadable(problem=_("it cannot be written to"))
     if state[:2] in ("08", "28", "3D", "53", "57", "58") or state == "42501" or not state:
         # no state: the connection itself failed
@@ -174,5 +174,3 @@ def _connection_hint(text: str) -> str:
     if "password" in text:
         return N_("use peer login, ~/.pgpass, or store.password_file")
     return N_("is the server running, and does store.url name it?")
-
-

@@ -102,7 +102,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which columns a result has, in which order; ``key`` is the field that ``-o ids`` prints, as ``keyed`` writes it."""
+    """Which columns a result has, in which order; ``key`` is what ``-o ids`` prints, as ``keyed`` writes it."""
 
     noun: str
     columns: tuple[Column, ...]

@@ -154,7 +154,7 @@ TOML_PROBLEMS = (
     N_("Unescaped '\\' in a string"),
     N_("Unterminated string"),
 )
-"""What the library says of a document, marked so that the catalogue has it; what names a key or character stays English."""
+"""What the library says of a document, marked for the catalogue; what names a key or character stays English."""
 
 
 def _located(message: str) -> tuple[int, str]:

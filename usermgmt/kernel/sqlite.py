@@ -140,7 +140,12 @@ def engine(path: Path, *, busy_timeout: float, create: bool = False) -> Engine:
         return connection
 
     made = sa.create_engine(
-        "sqlite://", module=dbapi, creator=connect, poolclass=NullPool, hide_parameters=True, skip_autocommit_rollback=True
+        "sqlite://",
+        module=dbapi,
+        creator=connect,
+        poolclass=NullPool,
+        hide_parameters=True,
+        skip_autocommit_rollback=True,
     )
     event.listen(made, "begin", _begin)
     return made
@@ -168,7 +173,7 @@ def _set_up(connection: Any, *, wal: bool) -> None:
 
 
 def for_bulk(connection: Any) -> None:
-    """Give a driver's connection memory for many changes: 64 MiB of pages, and 64 MiB of log between two checkpoints."""
+    """Give a driver's connection memory for many changes: 64 MiB of pages, and as much log between two checkpoints."""
     for pragma in ("cache_size=-65536", "wal_autocheckpoint=16384"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -236,6 +241,7 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
         case c if c in (_CORRUPT, _NOTADB):
             return IntegrityBroken(problem=_("the store file is damaged: {problem}").format(problem=_(text)))
     if text.startswith("Could not decode to UTF-8"):
-        return IntegrityBroken(problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where"))
+        return IntegrityBroken(
+            problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where")
+        )
     return None
-

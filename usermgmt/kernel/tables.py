@@ -86,7 +86,9 @@ audit_pii = sa.Table(
     sa.CheckConstraint("part >= 0", name="part_counts"),
     length("salt", 64, 64),
     sa.Index("ix_audit_pii_subject_seq", "subject", "seq"),
-    info={"is": "the personal parts of entries, bound by salted commitments, so that erasing them leaves the chain valid"},
+    info={
+        "is": "the personal parts of entries, bound by salted commitments, so that erasing them leaves the chain valid"
+    },
     **KEYED,
 )
 

@@ -19,6 +19,7 @@ from usermgmt.groups import BY_NAME, GROUPS, PANELS
 from usermgmt.kernel import layout
 from usermgmt.kernel.coerce import lighten
 from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.invocation import speak
 from usermgmt.kernel.options import GLOBAL_PANEL, OUTPUT_PANEL, WRITE_PANEL, global_parameters
 from usermgmt.kernel.usage import UnknownCommand
 
@@ -158,6 +159,7 @@ def _explained(parameter: Any) -> str:
 
 def _show_help(ctx: Any, _parameter: Any, value: bool) -> None:
     if value and not ctx.resilient_parsing:
+        speak(ctx.obj)
         ctx.obj.streams.out(ctx.get_help() + "\n")
         ctx.exit()
 

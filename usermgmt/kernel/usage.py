@@ -96,5 +96,7 @@ def _bad_value(error: click.BadParameter, path: str) -> UsageProblem:
         return BadValue(name=_name(error), problem=_("it must be one of {choices}").format(choices=choices), path=path)
     if descriptor.is_ranged:
         low = descriptor.parameter_info.min
-        return BadValue(name=_name(error), problem=_("it must be a whole number from {low} on").format(low=low), path=path)
+        return BadValue(
+            name=_name(error), problem=_("it must be a whole number from {low} on").format(low=low), path=path
+        )
     return BadValue(name=_name(error), problem=_("it is not a whole number"), path=path)

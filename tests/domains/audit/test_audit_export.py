@@ -170,3 +170,13 @@ def test_an_export_is_one_snapshot_while_others_write(store, monkeypatch):
     header = json.loads(lines[0])
     assert [json.loads(line)["seq"] for line in lines[1:]] == list(range(1, header["n"] + 1))
     assert store("user exists between").exit == 0
+
+
+@pytest.mark.engines("sqlite")
+def test_where_no_writer_may_stand_beside_a_reader_the_export_is_recorded_all_the_same(store, export):
+    assert store.sql("PRAGMA journal_mode=DELETE") == [("delete",)]
+    code, out = export()
+    assert code == 0, out
+    assert store("audit list --json").json[-1]["action"] == "audit.export"
+    assert store("audit tail --reveal -o count -q").exit == 0
+    assert store("audit list --json").json[-1]["action"] == "data.reveal"

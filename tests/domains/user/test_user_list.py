@@ -21,46 +21,45 @@ def people(run):
 
 
 def names(run, arguments):
-    return run(["user", "list", *arguments.split("|"), "--jq", ".[].username"]).lines if arguments else run(
-        "user list --jq .[].username"
-    ).lines
+    given = arguments.split("|") if arguments else []
+    return run(["user", "list", *given, "--jq", ".[].username"]).lines
 
 
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        ("", ["alice", "张伟", "Straße", "dave", "eve%_x"]),
-        ("--status|active", ["alice", "张伟", "Straße"]),
-        ("--status|suspended|--status|closed", ["dave", "eve%_x"]),
-        ("--status|pending", []),
-        ("--tag|vip", ["alice", "张伟"]),
-        ("--tag|vip|--tag|eu", ["alice"]),
-        ("--tag|VIP", []),
-        ("--tag|", []),
-        ("--search|ALI", ["alice"]),
-        ("--search|smith", ["alice"]),
-        ("--search|张", ["张伟"]),
-        ("--search|老张", ["张伟"]),
-        ("--search|étudiant", []),
-        ("--search|ÉTUDIANT", ["张伟"]),
-        ("--search|Étudiant", ["张伟"]),
-        ("--search|straße", ["Straße"]),
-        ("--search|STRASSE", ["Straße"]),
-        ("--search|example.com", ["alice", "Straße"]),
-        ("--search|3800138", ["alice"]),
-        ("--search|%", ["eve%_x"]),
-        ("--search|_", ["eve%_x"]),
-        ("--search|100% eve", ["eve%_x"]),
-        ("--search|nobody", []),
-        ("--search|'", []),
-        ("--search|ａｌｉｃｅ", ["alice"]),
-        ("--status|active|--tag|vip|--search|a", ["alice"]),
-        ("--created-after|2000-01-01", ["alice", "张伟", "Straße", "dave", "eve%_x"]),
-        ("--created-after|2999-01-01", []),
-    ],
-)
-def test_filters(people, filters, found):
-    assert names(people, filters) == found
+FILTERS = [
+    ("", ["alice", "张伟", "Straße", "dave", "eve%_x"]),
+    ("--status|active", ["alice", "张伟", "Straße"]),
+    ("--status|suspended|--status|closed", ["dave", "eve%_x"]),
+    ("--status|pending", []),
+    ("--tag|vip", ["alice", "张伟"]),
+    ("--tag|vip|--tag|eu", ["alice"]),
+    ("--tag|VIP", []),
+    ("--tag|", []),
+    ("--search|ALI", ["alice"]),
+    ("--search|smith", ["alice"]),
+    ("--search|张", ["张伟"]),
+    ("--search|老张", ["张伟"]),
+    ("--search|étudiant", []),
+    ("--search|ÉTUDIANT", ["张伟"]),
+    ("--search|Étudiant", ["张伟"]),
+    ("--search|straße", ["Straße"]),
+    ("--search|STRASSE", ["Straße"]),
+    ("--search|example.com", ["alice", "Straße"]),
+    ("--search|3800138", ["alice"]),
+    ("--search|%", ["eve%_x"]),
+    ("--search|_", ["eve%_x"]),
+    ("--search|100% eve", ["eve%_x"]),
+    ("--search|nobody", []),
+    ("--search|'", []),
+    ("--search|ａｌｉｃｅ", ["alice"]),
+    ("--status|active|--tag|vip|--search|ali", ["alice"]),
+    ("--created-after|2000-01-01", ["alice", "张伟", "Straße", "dave", "eve%_x"]),
+    ("--created-after|2999-01-01", []),
+]
+
+
+def test_filters(people):
+    for filters, found in FILTERS:
+        assert names(people, filters) == found, filters
 
 
 @SIMULATED
@@ -73,27 +72,27 @@ def test_created_after_takes_what_was_created_from_then_on(run):
     assert names(run, "--created-after|90d|--now|2026-02-02T00:00:00Z") == ["old", "new"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "exit_code", "word"),
-    [
-        (["--status", "gone"], 2, "pending, active"),
-        (["--status", ""], 2, "pending"),
-        (["--sort", "email"], 2, "valid_until"),
-        (["--sort", "--id"], 2, "valid_until"),
-        (["--sort", ""], 2, "valid_until"),
-        (["--limit", "-1"], 2, "whole number"),
-        (["--limit", "x"], 2, "whole number"),
-        (["--created-after", "yesterday"], 6, "not a time"),
-        (["--search", "a\udcffb"], 6, "U+DCFF"),
-        (["--search", "a\x00b"], 6, "U+0000"),
-        (["--tag", "\udcff"], 6, "U+DCFF"),
-        (["alice"], 2, "too many"),
-    ],
-)
-def test_what_no_filter_can_be_is_refused(run, arguments, exit_code, word):
-    answer = run(["user", "list", *arguments], exit=exit_code)
-    assert answer.out == ""
-    assert word in answer.err
+NO_FILTERS = [
+    (["--status", "gone"], 2, "pending, active"),
+    (["--status", ""], 2, "pending"),
+    (["--sort", "email"], 2, "valid_until"),
+    (["--sort", "--id"], 2, "valid_until"),
+    (["--sort", ""], 2, "valid_until"),
+    (["--limit", "-1"], 2, "whole number"),
+    (["--limit", "x"], 2, "whole number"),
+    (["--created-after", "yesterday"], 6, "not a time"),
+    (["--search", "a\udcffb"], 6, "U+DCFF"),
+    (["--search", "a\x00b"], 6, "U+0000"),
+    (["--tag", "\udcff"], 6, "U+DCFF"),
+    (["alice"], 2, "too many"),
+]
+
+
+def test_what_no_filter_can_be_is_refused(run):
+    for arguments, exit_code, word in NO_FILTERS:
+        answer = run(["user", "list", *arguments], exit=exit_code)
+        assert answer.out == ""
+        assert word in answer.err
 
 
 @SIMULATED

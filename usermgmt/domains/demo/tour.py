@@ -64,8 +64,14 @@ def _change(store: Path, statement: str) -> None:
 
 LIVE, COPY = "live/store.db", "copy/store.db"
 STEPS = (
-    Step(N_("A store is created: one private file, with a signing key and anchors beside it."), ("init", "--region", "CN")),
-    Step(N_("A user list from another system comes in; its Chinese headers are recognised."), ("import", "users", "sample.csv")),
+    Step(
+        N_("A store is created: one private file, with a signing key and anchors beside it."),
+        ("init", "--region", "CN"),
+    ),
+    Step(
+        N_("A user list from another system comes in; its Chinese headers are recognised."),
+        ("import", "users", "sample.csv"),
+    ),
     Step(N_("The same file again changes nothing."), ("import", "users", "sample.csv")),
     Step(N_("Personal data is masked in every output."), ("user", "list", "-o", "table")),
     Step(
@@ -73,9 +79,14 @@ STEPS = (
         ("user", "suspend", "bob", "--reason", "chargeback", "--dry-run"),
     ),
     Step(N_("Then it is done, with its reason."), ("user", "suspend", "bob", "--reason", "chargeback")),
-    Step(N_("A second user takes another name; the old one stays reserved."), ("user", "rename", "carla", "carla.gomez")),
+    Step(
+        N_("A second user takes another name; the old one stays reserved."), ("user", "rename", "carla", "carla.gomez")
+    ),
     Step(N_("What happened to a user is on the audit log."), ("user", "history", "bob", "-o", "table")),
-    Step(N_("The log proves itself: the chain, its anchors, and the users it adds up to."), ("audit", "verify", "--state")),
+    Step(
+        N_("The log proves itself: the chain, its anchors, and the users it adds up to."),
+        ("audit", "verify", "--state"),
+    ),
     Step(
         N_("Verification names the entry that was changed."),
         ("--store", COPY, "audit", "verify"),

@@ -21,9 +21,9 @@ from usermgmt.engines.tabular.errors import (
     TooManyRows,
     UnclosedQuote,
 )
-from usermgmt.kernel.formula import unguard
 from usermgmt.engines.tabular.lines import lines
 from usermgmt.engines.tabular.types import BadRecord, Limits
+from usermgmt.kernel.formula import unguard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import orjson
 
-from usermgmt.kernel.formula import OPENERS, guard
 from usermgmt.engines.tabular.source import noticing_full_disk, write_all
 from usermgmt.engines.tabular.types import Format
+from usermgmt.kernel.formula import OPENERS, guard
 from usermgmt.kernel.text import json_neutral, neutral, tsv_cell
 
 if TYPE_CHECKING:

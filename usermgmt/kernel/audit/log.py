@@ -182,7 +182,9 @@ class Log:
             if draft.personal
         ]
         commits = [""] * len(drafts)
-        for (i, *_rest), made in zip(parts, commitments([(salt, subject, text) for _i, subject, salt, text in parts]), strict=True):
+        for (i, *_rest), made in zip(
+            parts, commitments([(salt, subject, text) for _i, subject, salt, text in parts]), strict=True
+        ):
             commits[i] = made
         at, change, actor = self.ctx.now, self.ctx.change_id, self.ctx.actor.name
         via = self.ctx.actor.trace(self.ctx.command)
