@@ -154,6 +154,19 @@ def environment(url: str, home: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_system_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The configuration of the host that runs the tests is none of theirs, and no test writes it."""
+    from usermgmt.domains.config import service
+    from usermgmt.kernel import settings
+
+    folder = tmp_path_factory.mktemp("etc")
+    for module in (settings, service):
+        for function in vars(module).values():
+            if "system_dir" in (getattr(function, "__kwdefaults__", None) or {}):
+                function.__kwdefaults__["system_dir"] = folder
+
+
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 

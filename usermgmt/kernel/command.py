@@ -37,10 +37,9 @@ class Spec:
     ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
     writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead
     takes a store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that
-    its anchors contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of its result.
-    ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command reads
-    before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to
-    mend it.
+    its anchors contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of
+    its result. ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command
+    reads before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to mend it.
     """
 
     may: P | None = None

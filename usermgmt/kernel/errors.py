@@ -45,8 +45,10 @@ WHEN = {
     Exit.USAGE: N_("The command line is wrong; also --now on a store that is not simulated."),
     Exit.NOT_FOUND: N_("The named thing does not exist, an input file included."),
     Exit.DENIED: N_("Not permitted."),
-    Exit.CONFLICT: N_("It exists already, the change is not possible from the present state, the version is stale, or the "
-                      "name is ambiguous."),
+    Exit.CONFLICT: N_(
+        "It exists already, the change is not possible from the present state, the version is stale, or the name is "
+        "ambiguous."
+    ),
     Exit.INVALID: N_("A value or a rule refuses it."),
     Exit.PARTIAL: N_("Several were meant and some were refused; each of those is named, the rest is done."),
     Exit.UNAVAILABLE: N_("No store, one that is unsafe, locked, of another schema or no store of this program; a "

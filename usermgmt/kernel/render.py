@@ -303,7 +303,7 @@ class Renderer:
             noun=_(change.noun), name=neutral(change.name), outcome=_(OUTCOMES[change.outcome])
         )
         if change.outcome == results.UPDATED and change.changes:
-            words += f" ({', '.join(change.changes)})"
+            words = _("{line} ({fields})").format(line=words, fields=", ".join(change.changes))
         if change.note:
             words = _("{line}; {note}").format(line=words, note=neutral(change.note))
         return _("{line} (rehearsal: nothing was saved)").format(line=words) if self.ctx.dry_run else words

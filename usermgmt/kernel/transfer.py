@@ -87,6 +87,8 @@ class Importer(Protocol):
 
     fields: Sequence[str]
     """Fields that a record can have."""
+    keyed: frozenset[str]
+    """Those that a map may name with a key, as ``external_ids.hr``: the column is then one item of them."""
     passive: frozenset[str]
     """Columns that are known and take no part: those of other domains, and the store's own numbers."""
     guesses: Mapping[str, str]

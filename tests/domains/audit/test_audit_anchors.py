@@ -30,7 +30,9 @@ def rewrite(run, **changes):
     """Change values of the last anchor, as somebody without the key can."""
     *before, last = lines(run)
     values = json.loads(last) | changes
-    run.anchors.write_bytes(b"".join([*before, json.dumps(values, sort_keys=True, separators=(",", ":")).encode() + b"\n"]))
+    run.anchors.write_bytes(
+        b"".join([*before, json.dumps(values, sort_keys=True, separators=(",", ":")).encode() + b"\n"])
+    )
 
 
 def kinds(found):

@@ -87,7 +87,15 @@ def test_a_target_is_any_word_for_a_user(run):
     run("user add alice --email alice@example.com --external-id ldap/7")
     run("user add bob")
     uid = run("user show alice --json").json["uid"]
-    for word in ("alice", "username:alice", "id:1", f"uid:{uid}", f"user:{uid}", "email:alice@example.com", "ext:ldap/7"):
+    for word in (
+        "alice",
+        "username:alice",
+        "id:1",
+        f"uid:{uid}",
+        f"user:{uid}",
+        "email:alice@example.com",
+        "ext:ldap/7",
+    ):
         assert seqs(run, f"--target {word}") == [2], word
     assert seqs(run, "--target store") == [1]
     assert run("audit list --target nobody", exit=3).out == ""
@@ -219,16 +227,18 @@ def test_a_table_reads_as_sentences_not_as_json(run):
 
 def test_stored_text_cannot_command_the_terminal(run):
     run(["user", "add", "alice", "--occupation", "[red]x"])
-    run.sql("UPDATE audit_entry SET actor = ? WHERE seq = 2", "\x1b]0;x\x07‮")
+    run.sql("UPDATE audit_entry SET actor = ? WHERE seq = 2", "\x1b]0;x\x07\u202e")
     for options in ("--json", "-o tsv", "-o csv", "-o table"):
-        assert not set("\x1b\x07‮") & set(run(f"audit list {options}").out)
+        assert not set("\x1b\x07\u202e") & set(run(f"audit list {options}").out)
 
 
 @pytest.mark.engines("sqlite")
 def test_a_long_list_streams(run):
     run("user add alice")
     assert run("audit list -o count").lines == ["2"]
-    plan = run.sql("EXPLAIN QUERY PLAN SELECT seq FROM audit_entry WHERE outcome = 'denied' AND outcome <> 'ok' ORDER BY seq")
+    plan = run.sql(
+        "EXPLAIN QUERY PLAN SELECT seq FROM audit_entry WHERE outcome = 'denied' AND outcome <> 'ok' ORDER BY seq"
+    )
     assert "ix_audit_entry_refused" in str(plan)
 
 

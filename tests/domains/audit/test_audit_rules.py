@@ -77,7 +77,16 @@ def test_what_changes_nothing_leaves_none(run, line):
 
 @pytest.mark.parametrize(
     "line",
-    ["user list", "user show alice", "user exists alice", "user history alice", "audit list", "audit show 1", "audit tail", "audit verify --state"],
+    [
+        "user list",
+        "user show alice",
+        "user exists alice",
+        "user history alice",
+        "audit list",
+        "audit show 1",
+        "audit tail",
+        "audit verify --state",
+    ],
 )
 def test_plain_reads_leave_none(run, line):
     run("user add alice")
@@ -289,7 +298,7 @@ def test_a_change_without_an_entry_fails_and_is_not_saved(run, tiny, write, verb
     assert failed.error["code"] == "audit.unrecorded"
     assert failed.out == ""
     assert run.sql("SELECT tag FROM user_tag") == [("vip",)]
-    assert run.sql("SELECT occupation FROM \"user\"") == [(None,)]
+    assert run.sql('SELECT occupation FROM "user"') == [(None,)]
     assert run.sql("SELECT region FROM store_meta") == [("CN",)]
     assert len(log(run)) == 2
 

@@ -1,4 +1,4 @@
-"""`audit verify`: every way of meddling with log, head, personal parts and schema is named, by the entry where it lies."""
+"""`audit verify`: meddling with log, head, personal parts and schema is named, by the entry where it lies."""
 
 from __future__ import annotations
 
@@ -177,7 +177,12 @@ def test_yesterdays_file_put_back_is_told(run):
 def test_what_the_store_says_of_itself_is_compared_with_its_log(store, column, value):
     store.sql(f"UPDATE store_meta SET {column} = ?", value)
     # the anchors of another store id are not those of this one
-    expected = {"region": ("store", 1), "created_at": ("store", 1), "store_id": ("hash", 1), "lineage": ("lineage", None)}
+    expected = {
+        "region": ("store", 1),
+        "created_at": ("store", 1),
+        "store_id": ("hash", 1),
+        "lineage": ("lineage", None),
+    }
     assert expected[column] in named(findings(store))
 
 
@@ -219,7 +224,9 @@ def test_a_table_whose_checks_were_taken_away_is_named(store):
     connection = sqlite.driver().connect(str(store.path))
     connection.execute("PRAGMA writable_schema=ON")
     connection.execute("UPDATE sqlite_master SET sql = replace(sql, ') STRICT', ')') WHERE name = 'user_tag'")
-    connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'BETWEEN 1 AND 64', 'BETWEEN 0 AND 64') WHERE name = 'user_tag'")
+    connection.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'BETWEEN 1 AND 64', 'BETWEEN 0 AND 64') WHERE name = 'user_tag'"
+    )
     connection.commit()
     connection.close()
     assert [one["name"] for one in findings(store)] == ["table user_tag"]

@@ -81,7 +81,7 @@ def _look_for_missing(connection: Connection, declared: Audited, report: Report)
 
 def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fold]:
     """Return what the entries of each of ``targets`` give; a target without entries is not in it."""
-    wanted = sa.bindparam("targets", targets, expanding=True)
+    wanted: Any = sa.bindparam("targets", targets, expanding=True)
     query = (
         sa.select(
             audit_entry.c.target,

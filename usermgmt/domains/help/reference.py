@@ -74,7 +74,7 @@ def permissions(width: int) -> str:
 def errors(width: int) -> str:
     """Return every error: its code, exit code, message and hint; words in braces are filled in."""
     words = _(
-        "With --json an error is one object on standard error, whose code, exit_code and details stay as they are."
+        "With --json an error is one object on standard error, whose code, exit_code and keys of details never change."
     )
     rows = []
     for one in error_classes():

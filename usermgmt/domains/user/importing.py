@@ -1,4 +1,4 @@
-"""Users from files: each record is matched, judged by the rules of users, and written; whole batches where all is new."""
+"""Users from files: records are matched, judged by the rules of users, and written; by the batch where all is new."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class UserImporter:
     """What ``import users`` knows of users."""
 
     fields: Sequence[str] = FIELDS
+    keyed = frozenset({"external_ids"})
     passive = PASSIVE
     guesses = GUESSES
 

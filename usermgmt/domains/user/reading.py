@@ -113,8 +113,19 @@ class ColumnReader:
         for name in FIELDS:
             if name in chunk.cells:
                 self._column(name, self._texts(name, chunk.cells[name]))
+        for name in chunk.cells:
+            field_name, dot, system = name.partition(".")
+            if dot:
+                self._ids_in(field_name, system, self._texts(name, chunk.cells[name]))
         self._check_windows(made)
         return made
+
+    def _ids_in(self, name: str, system: str, raw: Sequence[Any]) -> None:
+        """Read a column that holds the ids of one system, and add them to the other ids of its records."""
+        found = self._each(name, raw, lambda value: fields.external_ids([f"{system}/{value}"]))
+        others = self._checked.lists.get(name, [None] * len(found))
+        both = zip(others, found, strict=True)
+        self._checked.lists[name] = [{**(one or {}), **two} if two else one for one, two in both]
 
     def _column(self, name: str, raw: Sequence[Any]) -> None:
         columns = self._checked.columns

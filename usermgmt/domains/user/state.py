@@ -26,15 +26,28 @@ note = UserNote.__table__  # type: ignore[attr-defined]
 
 COLUMNS = tuple(column.name for column in user.columns)
 _BATCH = 1000
+_AHEAD = "users read ahead"
 
 State = dict[str, Any]
 
 
 def load(connection: Connection, ids: list[int]) -> dict[int, State]:
     """Return the states of the users with these ids: every column, and tags, external ids, addresses as lists."""
+    ahead = connection.info.get(_AHEAD, {})
+    if all(user_id in ahead for user_id in ids):
+        return {user_id: ahead.pop(user_id) for user_id in ids}
     states = {row.id: dict(row._mapping) for row in connection.execute(sa.select(user).where(user.c.id.in_(ids)))}  # noqa: SLF001 - SQLAlchemy's public name
     attach(connection, states)
     return states
+
+
+def read_ahead(connection: Connection, ids: list[int]) -> None:
+    """Load the states of users who are about to be changed one by one: together they cost half of it.
+
+    Each is given once, to the first ``load``; nobody else can have changed it, since writers are serial.
+    """
+    connection.info.pop(_AHEAD, None)
+    connection.info[_AHEAD] = load(connection, ids)
 
 
 def attach(connection: Connection, states: dict[int, State]) -> None:
@@ -138,15 +151,16 @@ def recorded(made: dict[str, list[Any]], before: State, after: State, now: str) 
 def replace_lists(connection: Connection, user_id: int, wanted: State, names: Iterable[str]) -> None:
     """Make the rows of the lists ``names`` what ``wanted`` says."""
     if "tags" in names:
-        connection.execute(sa.delete(tag).where(tag.c.user_id == user_id))
-        for word in wanted["tags"]:
-            connection.execute(sa.insert(tag).values(user_id=user_id, tag=word))
+        _replace(connection, tag, user_id, [{"tag": word} for word in wanted["tags"]])
     if "external_ids" in names:
-        connection.execute(sa.delete(external_id).where(external_id.c.user_id == user_id))
-        for system, value in wanted["external_ids"].items():
-            connection.execute(sa.insert(external_id).values(user_id=user_id, system=system, external_id=value))
+        rows_of = [{"system": system, "external_id": value} for system, value in wanted["external_ids"].items()]
+        _replace(connection, external_id, user_id, rows_of)
     if "addresses" in names:
-        connection.execute(sa.delete(address).where(address.c.user_id == user_id))
-        for item in wanted["addresses"]:
-            kind, _colon, value = item.partition(":")
-            connection.execute(sa.insert(address).values(user_id=user_id, kind=kind, value=value))
+        pairs = (item.partition(":") for item in wanted["addresses"])
+        _replace(connection, address, user_id, [{"kind": kind, "value": value} for kind, _colon, value in pairs])
+
+
+def _replace(connection: Connection, table: sa.Table, user_id: int, rows_of: list[dict[str, str]]) -> None:
+    connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+    if rows_of:
+        connection.execute(sa.insert(table), [{"user_id": user_id, **row} for row in rows_of])

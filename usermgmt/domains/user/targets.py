@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import lookup, queries
+from usermgmt.domains.user import lookup, queries, state
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.selectors import Predicate
 
 _LONGEST_LINE = 4096
+_CHUNK = 500
 _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have been meant
 
 
@@ -159,7 +160,7 @@ def each(
         if only.error is not None:
             raise only.error
         return act(only.id)
-    batch = Batch(tuple(_attempt(ctx, target, act) for target in targets))
+    batch = Batch(tuple(_attempts(ctx, targets, act)))
     _record_run(ctx, batch)
     return batch
 
@@ -174,6 +175,14 @@ def _record_run(ctx: Context, batch: Batch) -> None:
     if set(counts) == {"refused"} and refused is not None and refused.exit in (Exit.CONFLICT, Exit.INVALID):
         facts = {"code": refused.code, "counts": counts}
         ctx.log.append(ctx.action, "users", outcome="failed", facts=facts, error=refused.message)
+
+
+def _attempts(ctx: Context, targets: list[Target], act: Callable[[int], Change]) -> Iterator[Change | Refusal]:
+    for start in range(0, len(targets), _CHUNK):
+        chunk = targets[start : start + _CHUNK]
+        state.read_ahead(ctx.db, [target.id for target in chunk if target.error is None])
+        for target in chunk:
+            yield _attempt(ctx, target, act)
 
 
 def _attempt(ctx: Context, target: Target, act: Callable[[int], Change]) -> Change | Refusal:

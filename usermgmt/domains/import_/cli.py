@@ -1,0 +1,102 @@
+"""The ``import`` commands: the verb is the noun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from usermgmt.domains.import_.types import Empty, OnError
+from usermgmt.domains.import_.views import RUN
+from usermgmt.domains.user.options import AllowConfusable
+from usermgmt.domains.user.types import IfExists
+from usermgmt.engines.tabular.types import Format
+from usermgmt.kernel import tree
+from usermgmt.kernel.command import command
+from usermgmt.kernel.context import Context
+from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.permissions import P
+from usermgmt.kernel.results import Change
+
+if TYPE_CHECKING:
+    from usermgmt.domains.import_.types import Options
+
+app = tree.group("import")
+
+File = Annotated[str, Argument(help=N_("The file; - is standard input."), metavar="FILE|-", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the file is to be read, and what becomes of its records."""
+
+    form: Annotated[
+        Format | None, Option("--from", help=N_("Format of the file, where it does not show."), show_default=False)
+    ] = None
+    map_file: Annotated[
+        str, Option("--map", help=N_("Which column is which field, as TOML."), metavar="FILE", show_default=False)
+    ] = ""
+    encoding: Annotated[
+        str, Option("--encoding", help=N_("Encoding of the file, as gb18030."), metavar="NAME", show_default=False)
+    ] = ""
+    delimiter: Annotated[
+        str, Option("--delimiter", help=N_("What separates fields: , ; or tab."), metavar="CHAR", show_default=False)
+    ] = ""
+    ignore_unknown: Annotated[
+        bool, Option("--ignore-unknown", help=N_("Leave columns out that nobody knows."), show_default=False)
+    ] = False
+    empty: Annotated[Empty, Option("--empty", help=N_("What an empty cell does to its field."))] = Empty.KEEPS
+    if_exists: Annotated[
+        IfExists, Option("--if-exists", help=N_("What to do about a record that is there already and differs."))
+    ] = IfExists.FAIL
+    on_error: Annotated[
+        OnError, Option("--on-error", help=N_("What a refused record means for the others."))
+    ] = OnError.CONTINUE
+    drop_invalid: Annotated[
+        bool, Option("--drop-invalid", help=N_("Leave bad optional fields out and report them."), show_default=False)
+    ] = False
+    report: Annotated[
+        str,
+        Option("--report", help=N_("Where refused records go, with the reason."), metavar="FILE", show_default=False),
+    ] = ""
+
+
+def options(given: Reading) -> Options:
+    """Return what the command line asks for."""
+    from usermgmt.domains.import_.types import Options
+
+    return Options(
+        form=given.form.value if given.form else "",
+        encoding=given.encoding,
+        delimiter=given.delimiter,
+        map_file=given.map_file,
+        ignore_unknown=given.ignore_unknown,
+        on_error=given.on_error,
+        report=given.report,
+    )
+
+
+@command(app, may=P.DATA_IMPORT, chunks=True, shows=RUN)
+def users(ctx: Context, file: File, reading: Reading, allow_confusable: AllowConfusable = False) -> Change:
+    """Import users from CSV, TSV, JSON or NDJSON, with every rule that adding them one by one has.
+
+    A record is matched by uid, then external id, username, email. One that says nothing new is unchanged; whether one
+    that differs is refused, skipped or changes the user is for --if-exists to say. Saved in chunks of 5000 records:
+    a run that was broken off is completed by running it again.
+
+    Examples:
+    usermgmt import users users.csv
+    usermgmt import users users.csv --dry-run --report refused.csv
+    usermgmt import users hr.csv --map hr.toml --if-exists update --on-error rollback
+    """
+    from usermgmt.domains.import_ import service
+    from usermgmt.kernel.transfer import Handling
+
+    handling = Handling(
+        if_exists=reading.if_exists.value,
+        clears=reading.empty == Empty.CLEARS,
+        drops=reading.drop_invalid,
+        allow_confusable=allow_confusable,
+    )
+    return service.import_file(ctx, "users", file, options(reading), handling)

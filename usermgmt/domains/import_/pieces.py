@@ -1,0 +1,115 @@
+"""Cuts a table into pieces: records as columns of fields, few enough for memory and for one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from usermgmt.domains.import_.errors import UnknownKey
+from usermgmt.domains.import_.types import Bad, Piece
+from usermgmt.engines.tabular.errors import FileFault
+from usermgmt.engines.tabular.types import BadRecord
+from usermgmt.kernel.transfer import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usermgmt.domains.import_.mapping import Resolver
+    from usermgmt.domains.import_.source import Tracked
+    from usermgmt.engines.tabular.reading import Table
+
+_BYTES = 8 << 20
+"""How much of the file one piece holds at most, as far as its rows are no larger themselves."""
+
+
+class Pieces:
+    """The pieces of one table, each of at most ``size`` records."""
+
+    def __init__(self, table: Table, source: Tracked, resolver: Resolver, size: int) -> None:
+        """Look at the header, where there is one; raises what ``Resolver.header`` raises."""
+        self._table = table
+        self._source = source
+        self._resolver = resolver
+        self._size = size
+        self._items: Iterator[Any] = table.rows() if table.columns else table.records()
+        self._begun = False
+        if table.columns:
+            resolver.header(table.columns)
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield the pieces; a fault of the file ends the last one, unless nothing came before it.
+
+        Raises ``FileFault``, and for JSON what ``Resolver.first`` raises.
+        """
+        ahead: Piece | None = None
+        while (piece := self._next()) is not None:
+            if ahead is not None:
+                yield ahead
+            ahead = piece
+            if piece.last:
+                break
+        if ahead is not None:
+            ahead.last = True
+            yield ahead
+
+    def _next(self) -> Piece | None:
+        piece = Piece(Chunk([], {}), [])
+        taken = self._source.position
+        try:
+            for item in self._items:
+                self._begun = True
+                self._take(piece, item)
+                if len(piece.raw) + len(piece.bad) >= self._size or self._source.position - taken > _BYTES:
+                    break
+            else:
+                piece.last = True
+        except FileFault as fault:
+            if not self._begun:
+                raise
+            # what came before it is sound, and what comes after it cannot be read
+            piece.bad.append(Bad(len(piece.raw), int(str(fault.facts.get("line", 0))), fault))
+            piece.last = True
+        if not (piece.raw or piece.bad or piece.ignored):
+            return None
+        self._columns(piece)
+        return piece
+
+    def _take(self, piece: Piece, item: Any) -> None:
+        if isinstance(item, BadRecord):
+            piece.bad.append(Bad(len(piece.raw), item.line, item.error, item.cells))
+            return
+        line, values = item
+        if not any(values if isinstance(values, list) else values.values()):
+            # the empty rows below a spreadsheet's table
+            piece.ignored += 1
+        elif isinstance(values, dict) and (key := self._unknown_key(values)) is not None:
+            piece.bad.append(Bad(len(piece.raw), line, UnknownKey(key=key), values))
+        else:
+            piece.chunk.lines.append(line)
+            piece.raw.append(values)
+
+    def _unknown_key(self, values: dict[str, Any]) -> str | None:
+        known = self._resolver.columns
+        if not known.fields and not known.ignored:
+            self._resolver.first(values)
+        return next((key for key in values if not self._resolver.know(key)), None)
+
+    def _columns(self, piece: Piece) -> None:
+        columns = self._resolver.columns
+        cells = piece.chunk.cells
+        if self._table.columns:
+            by_header: dict[str, Any] = dict(zip(self._table.columns, zip(*piece.raw, strict=True), strict=False))
+        else:
+            by_header = {key: [_given(record, key) for record in piece.raw] for key in columns.fields}
+        for header, names in columns.fields.items():
+            for name in names:
+                cells[name] = by_header.get(header, ())
+        for name, value in columns.constants.items():
+            cells[name] = [value] * piece.count
+
+
+def _given(record: dict[str, Any], key: str) -> Any:
+    """Return what a JSON record says of ``key``: None where it says nothing, empty text for null."""
+    if key not in record:
+        return None
+    value = record[key]
+    return "" if value is None else value
