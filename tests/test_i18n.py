@@ -20,7 +20,7 @@ LEAVES = {tree.command_path(ctx).partition(" ")[2]: ctx for ctx in tree.leaves()
 HAN = re.compile("[\u4e00-\u9fff]")
 # two English words in a row make a sentence, or its beginning
 PROSE = re.compile(r"(?<![-\w])[A-Za-z]{2,} [a-z]{2,}\b")
-COMMANDS = re.compile(r"\b(usermgmt|chmod|audit|user|store)( [-a-z]+)+\b")
+COMMANDS = re.compile(r"\b(usermgmt|chmod|pip|audit|user|store)( [-a-z]+)+\b")
 FORMATS = ("json", "ndjson", "tsv", "csv", "yaml", "ids", "count")
 
 
@@ -106,7 +106,8 @@ def test_help_is_chinese(run, name):
     assert shown.startswith("用法：usermgmt")
     assert untranslated(shown) == []
     english = run([*name.split(), "--help"], env={"COLUMNS": "100"}).out
-    assert not chinese(re.sub("[\u4e00-\u9fff]+", "", english, count=0)) and untranslated(english)
+    assert english.startswith("Usage: usermgmt")
+    assert untranslated(english)
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -279,7 +280,9 @@ class TestErrors:
         assert not PROSE.search(re.sub("jq: .*", "", COMMANDS.sub("", said))), said
         assert not chinese(run(line, exit=code).err)
 
-    @pytest.mark.parametrize(("line", "code"), [(line, code) for line, code, _words in WRONG if " --json" not in line])
+    @pytest.mark.parametrize(
+        ("line", "code"), [(line, code) for line, code, _words in WRONG if "--j" not in line and "help" not in line]
+    )
     def test_as_json_only_words_are_translated(self, run, line, code):
         line = line.replace("user add -- ", "user add --json -- ") if " -- " in line else f"{line} --json"
         ours, theirs = run(line, exit=code, env=ZH).error, run(line, exit=code).error
@@ -346,7 +349,7 @@ class TestAnswers:
 
     def test_config_and_store_answer_machines_the_same(self, run):
         for line in (
-            "config show --json --fields key,value,origin",
+            "config show --json --fields key,default",
             "store info --json",
             "version --json",
             "doctor --json --fields check,severity",
@@ -382,7 +385,10 @@ class TestAnswers:
             == "用户 robot：已更新（status）（预演：没有保存任何内容）\n"
         )
         assert run("user activate 张伟", env=ZH).out == "用户 张伟：无变化\n"
-        assert run("user rename 张伟 zhang", env=ZH).out == "用户 zhang：已更新（username）；账号目前无效：已过期\n"
+        assert (
+            run("user rename 张伟 zhang", env=ZH).out
+            == "用户 zhang：已更新（username, former_names）；账号目前无效：已过期\n"
+        )
 
     def test_a_question_is_chinese_and_is_answered_in_either_language(self, run):
         done = run("user close alice", env=ZH, tty=True, stdin="是\n")

@@ -41,6 +41,15 @@ def json_neutral(text: str) -> str:
     return text if text.isascii() and "\x7f" not in text else UNSAFE_IN_JSON.sub(_json_escape, text)
 
 
+def json_neutral_bytes(data: bytes) -> bytes:
+    """Return what ``json_neutral`` does, for much JSON in UTF-8 at once."""
+    return json_neutral(data.decode()).encode() if data.translate(None, _HARMLESS) else data
+
+
+# all bytes that begin no character which json_neutral escapes: what is left without them is looked at closely
+_HARMLESS = bytes(set(range(256)) - {0x7F, 0xC2, 0xD8, 0xE1, 0xE2, 0xEF, 0xF3})
+
+
 def _json_escape(match: re.Match[str]) -> str:
     point = ord(match[0])
     if point < 0x10000:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from usermgmt.kernel import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.errors import UsermgmtError
+    from usermgmt.kernel.selectors import Predicate
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
 SKIPPED, REJECTED, IGNORED = "skipped", "rejected", "ignored"
@@ -99,15 +100,18 @@ class Importer(Protocol):
 
 
 class Exporter(Protocol):
-    """A noun that ``export`` knows: its columns, and rows in that order from the running snapshot."""
+    """A noun that ``export`` knows; everything is read from the running snapshot, in order of id."""
 
     columns: Sequence[str]
 
-    def count(self, ctx: Context, filters: object) -> int:
-        """Return how many records ``filters`` hold for."""
+    def count(self, ctx: Context, where: Predicate) -> int:
+        """Return how many records ``where`` holds for."""
 
-    def rows(self, ctx: Context, filters: object, *, cells: bool) -> Iterable[Sequence[object]]:
-        """Yield them in order of id; with ``cells`` lists and objects are texts, as a delimited file wants them."""
+    def rows(self, ctx: Context, where: Predicate) -> Iterator[Sequence[object]]:
+        """Yield them as cells of a delimited file, in the order of ``columns``."""
+
+    def objects(self, ctx: Context, where: Predicate) -> Iterator[list[str]]:
+        """Yield them as JSON objects with the keys ``columns``, many at a time."""
 
 
 def importer(noun: str) -> Importer:

@@ -12,6 +12,7 @@ from usermgmt.domains.audit.report import Kind
 from usermgmt.kernel import registry
 from usermgmt.kernel.audit.entries import merge, parsed
 from usermgmt.kernel.audit.fold import Fold, rules
+from usermgmt.kernel.bulk import among
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.selectors import starts_with
 from usermgmt.kernel.tables import audit_entry, audit_pii
@@ -81,7 +82,6 @@ def _look_for_missing(connection: Connection, declared: Audited, report: Report)
 
 def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fold]:
     """Return what the entries of each of ``targets`` give; a target without entries is not in it."""
-    wanted: Any = sa.bindparam("targets", targets, expanding=True)
     query = (
         sa.select(
             audit_entry.c.target,
@@ -93,7 +93,7 @@ def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fol
             audit_pii.c.body,
         )
         .outerjoin(audit_pii, audit_pii.c.seq == audit_entry.c.seq)
-        .where(audit_entry.c.target.in_(wanted), audit_entry.c.outcome == "ok")
+        .where(among(connection, audit_entry.c.target, targets), audit_entry.c.outcome == "ok")
         .order_by(audit_entry.c.target, audit_entry.c.seq, audit_pii.c.part)
     )
     found: dict[str, Fold] = {}

@@ -123,7 +123,7 @@ def _run(ctx: Context, folder: Path, step: Step) -> Iterator[bytes]:
 
     yield f"   $ {join(('usermgmt', *step.argv))}\n".encode()
     out = io.BytesIO()
-    streams = Streams(io.BytesIO(), out, out, width=ctx.streams.width or 100)
+    streams = Streams(io.BytesIO(), out, out, width=max(ctx.streams.width, 120))
     env = {
         "HOME": str(folder),
         "PATH": ctx.env.get("PATH", ""),

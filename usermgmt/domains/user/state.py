@@ -10,6 +10,7 @@ from usermgmt.domains.user.declares import USER
 from usermgmt.domains.user.models import User, UserAddress, UserExternalId, UserFormerName, UserNote, UserTag
 from usermgmt.kernel.audit import fold
 from usermgmt.kernel.audit.fold import Row
+from usermgmt.kernel.bulk import among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,21 +56,24 @@ def attach(connection: Connection, states: dict[int, State]) -> None:
     for state in states.values():
         state |= {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
     ids = list(states)
-    for row in connection.execute(sa.select(tag).where(tag.c.user_id.in_(ids)).order_by(tag.c.tag)):
+    for row in connection.execute(_of(connection, tag, ids).order_by(tag.c.tag)):
         states[row.user_id]["tags"].append(row.tag)
-    for row in connection.execute(sa.select(external_id).where(external_id.c.user_id.in_(ids)).order_by(external_id.c.system)):
+    for row in connection.execute(_of(connection, external_id, ids).order_by(external_id.c.system)):
         states[row.user_id]["external_ids"][row.system] = row.external_id
-    query = sa.select(address).where(address.c.user_id.in_(ids)).order_by(address.c.kind, address.c.value)
-    for row in connection.execute(query):
+    for row in connection.execute(_of(connection, address, ids).order_by(address.c.kind, address.c.value)):
         states[row.user_id]["addresses"].append(f"{row.kind}:{row.value}")
-    for row in connection.execute(_former_names(ids)):
+    for row in connection.execute(_former_names(connection, ids)):
         states[row.user_id]["former_names"].append(row.username)
 
 
-def _former_names(ids: list[int]) -> Any:
+def _of(connection: Connection, table: sa.Table, ids: list[int]) -> sa.Select[Any]:
+    """Select the rows of ``table`` that belong to these users."""
+    return sa.select(table).where(among(connection, table.c.user_id, ids))
+
+
+def _former_names(connection: Connection, ids: list[int]) -> sa.Select[Any]:
     # names given up in the same millisecond stand in one order too
-    query = sa.select(former_name).where(former_name.c.user_id.in_(ids))
-    return query.order_by(former_name.c.until, former_name.c.username_norm)
+    return _of(connection, former_name, ids).order_by(former_name.c.until, former_name.c.username_norm)
 
 
 def rows(connection: Connection) -> Iterator[Row]:
@@ -92,10 +96,9 @@ def rows(connection: Connection) -> Iterator[Row]:
 def _beside(connection: Connection, ids: list[int]) -> dict[int, State]:
     """Return what ``details`` folds, as the tables of these users hold it."""
     found: dict[int, State] = {}
-    query = sa.select(note.c.user_id, note.c.uid, note.c.at, note.c.actor).where(note.c.user_id.in_(ids))
-    for row in connection.execute(query):
+    for row in connection.execute(_of(connection, note, ids)):
         found.setdefault(row.user_id, {})[f"note:{row.uid}"] = [row.at, row.actor]
-    for row in connection.execute(_former_names(ids)):
+    for row in connection.execute(_former_names(connection, ids)):
         of_name = [row.username, row.skeleton, row.until]
         found.setdefault(row.user_id, {})[f"former_name:{row.username_norm}"] = of_name
     return found
@@ -118,14 +121,13 @@ def details(before: State, changes: dict[str, list[Any]], at: str, actor: str, k
 
 def attach_notes(connection: Connection, states: dict[int, State]) -> None:
     """Add to each state the user's notes, each as a field of its own."""
-    query = sa.select(note.c.user_id, note.c.uid, note.c.text).where(note.c.user_id.in_(list(states)))
-    for row in connection.execute(query):
+    for row in connection.execute(_of(connection, note, list(states))):
         states[row.user_id][f"note:{row.uid}"] = row.text
 
 
 def names(connection: Connection, uids: list[str]) -> dict[str, str]:
     """Return the present usernames of the users with these uids."""
-    query = sa.select(user.c.uid, user.c.username).where(user.c.uid.in_(uids))
+    query = sa.select(user.c.uid, user.c.username).where(among(connection, user.c.uid, uids))
     return {row.uid: row.username for row in connection.execute(query)}
 
 

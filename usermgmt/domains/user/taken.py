@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from usermgmt.domains.user.state import external_id, former_name, user
-from usermgmt.kernel.audit.log import canonical
+from usermgmt.kernel.bulk import among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,14 +111,6 @@ class Taken:
             (self.phones, "phone"),
             (self.uids, "uid"),
         )
-
-
-def among(db: Connection, column: Any, values: Iterable[str]) -> Any:
-    """Return the condition that ``column`` is one of ``values``, which are one parameter however many they are."""
-    many = sorted(values)
-    if db.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, many, type_=ARRAY(sa.TEXT), unique=True))
-    return column.in_(sa.select(sa.column("value")).select_from(sa.func.json_each(canonical(many))))
 
 
 def _holders(db: Connection, column: Any, values: set[str]) -> dict[str, int]:

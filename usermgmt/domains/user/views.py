@@ -40,7 +40,7 @@ USER = View(
         Column("external_ids", N_("External ids"), kind="object", table=False),
         Column("addresses", N_("Further addresses"), mask="address", kind="list", table=False),
         Column("valid_from", N_("Valid from"), kind="time", table=False),
-        Column("valid_until", N_("Valid until"), kind="time"),
+        Column("valid_until", N_("Valid until"), kind="time", table=False),
         Column("email_verified_at", N_("Email verified"), kind="time", table=False),
         Column("phone_verified_at", N_("Phone verified"), kind="time", table=False),
         Column("status_reason", N_("Reason of status"), table=False),

@@ -16,15 +16,13 @@ import orjson
 from usermgmt.engines.tabular.source import noticing_full_disk, write_all
 from usermgmt.engines.tabular.types import Format
 from usermgmt.kernel.formula import OPENERS, guard
-from usermgmt.kernel.text import json_neutral, neutral, tsv_cell
+from usermgmt.kernel.text import json_neutral_bytes, neutral, tsv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _BATCH = 1000
 _QUOTED = re.compile('[,"\\r\\n]')
-# All bytes that begin no character which json_neutral escapes: what is left without them is looked at closely.
-_HARMLESS = bytes(set(range(256)) - {0x7F, 0xC2, 0xD8, 0xE1, 0xE2, 0xEF, 0xF3})
 
 
 class Writer:
@@ -124,13 +122,13 @@ def _quoted(cell: str) -> str:
 
 class _NdjsonWriter(Writer):
     def _batch(self, rows: list[Sequence[object]]) -> bytes:
-        return _safe(b"".join(_objects(self.columns, rows)))
+        return json_neutral_bytes(b"".join(_objects(self.columns, rows)))
 
 
 class _JsonWriter(Writer):
     def _batch(self, rows: list[Sequence[object]]) -> bytes:
         lines = _objects(self.columns, rows)
-        return _safe((b",\n" if self.count else b"[\n") + b",\n".join([line[:-1] for line in lines]))
+        return json_neutral_bytes((b",\n" if self.count else b"[\n") + b",\n".join([line[:-1] for line in lines]))
 
     def _end(self) -> bytes:
         return b"\n]\n" if self.count else b"[]\n"
@@ -143,10 +141,6 @@ def _objects(columns: tuple[str, ...], rows: list[Sequence[object]]) -> list[byt
         # integers beyond 64 bits
         made = (json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) for row in rows)
         return [f"{line}\n".encode() for line in made]
-
-
-def _safe(data: bytes) -> bytes:
-    return json_neutral(data.decode()).encode() if data.translate(None, _HARMLESS) else data
 
 
 def _text(value: object) -> str:

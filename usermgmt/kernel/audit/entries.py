@@ -8,6 +8,7 @@ import orjson
 import sqlalchemy as sa
 
 from usermgmt.kernel import registry
+from usermgmt.kernel.bulk import among
 from usermgmt.kernel.results import Listing
 from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate
 from usermgmt.kernel.tables import audit_entry, audit_pii
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 _CHUNK = 500
+_STORED = ("seq", "at", "actor", "action", "target", "outcome", "change_id", "hash")
 _STREAM = {"stream_results": True, "yield_per": _CHUNK}
 # joined with nothing, so that no index on time is used: sorting what it finds would need memory for all of it
 _UNSORTED_AT = audit_entry.c.at.concat("")
@@ -63,17 +65,22 @@ def _bounds(ctx: Context, window: list[Predicate]) -> list[Predicate]:
 def listing(ctx: Context, wanted: Predicate, *, limit: int | None = None, last: bool = False) -> Listing:
     """List entries, oldest first, as ``ctx.fields``; with ``last`` the newest ``limit`` ones."""
     where = compile_predicate(wanted, FIELDS)
-    query = sa.select(audit_entry).where(where)
+    plain = [audit_entry.c[name] for name in ctx.fields if name in _STORED]
+    # what stands in a column needs neither the entry's JSON nor its personal parts
+    whole = len(plain) < len(ctx.fields)
+    query = sa.select(audit_entry) if whole else sa.select(*plain)
     if last and limit is not None:
         newest = sa.select(audit_entry.c.seq).where(where).order_by(audit_entry.c.seq.desc()).limit(limit).subquery()
-        query = sa.select(audit_entry).where(audit_entry.c.seq.in_(sa.select(newest.c.seq)))
-    elif limit is not None:
+        query = query.where(audit_entry.c.seq.in_(sa.select(newest.c.seq)))
+    else:
+        query = query.where(where)
+    if limit is not None:
         query = query.limit(limit)
 
     def total() -> int:
         return int(ctx.db.execute(sa.select(sa.func.count()).select_from(audit_entry).where(where)).scalar_one())
 
-    return Listing(ctx.fields, _rows(ctx, query.order_by(audit_entry.c.seq)), total, limit)
+    return Listing(ctx.fields, _rows(ctx, query.order_by(audit_entry.c.seq), whole=whole), total, limit)
 
 
 def known(ctx: Context, target: str) -> bool:
@@ -89,8 +96,11 @@ def one(ctx: Context, seq: int) -> dict[str, Any] | None:
     return next(_told(ctx, found), None)
 
 
-def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
+def _rows(ctx: Context, query: Any, *, whole: bool) -> Iterator[tuple[Any, ...]]:
     with ctx.db.execute(query, execution_options=_STREAM) as result:
+        if not whole:
+            yield from map(tuple, result)
+            return
         for chunk in result.mappings().partitions(_CHUNK):
             for entry in _told(ctx, chunk):
                 yield tuple(entry[name] for name in ctx.fields)
@@ -99,7 +109,8 @@ def _rows(ctx: Context, query: Any) -> Iterator[tuple[Any, ...]]:
 def _told(ctx: Context, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Yield entries as objects: changes and reason put together from the entry and its personal parts."""
     parts: dict[int, list[dict[str, Any]]] = {}
-    query = sa.select(audit_pii.c.seq, audit_pii.c.body).where(audit_pii.c.seq.in_([row["seq"] for row in rows]))
+    mine = among(ctx.db, audit_pii.c.seq, [row["seq"] for row in rows])
+    query = sa.select(audit_pii.c.seq, audit_pii.c.body).where(mine)
     for seq, body in ctx.db.execute(query.order_by(audit_pii.c.seq, audit_pii.c.part)):
         parts.setdefault(seq, []).append(parsed(body))
     names = _names(ctx, {row["target"] for row in rows})
@@ -125,7 +136,7 @@ def _entry(
     hiding = Hiding(ctx, row["target"])
     reason, changes, facts = facts.pop("reason", None), hiding.changes(facts.pop("changes", {})), hiding.facts(facts)
     return {
-        **{name: row[name] for name in ("seq", "at", "actor", "action", "target", "outcome", "change_id", "hash")},
+        **{name: row[name] for name in _STORED},
         "target_name": names.get(row["target"]),
         "error": facts.pop("code", None) if row["outcome"] != "ok" else None,
         "reason": reason,

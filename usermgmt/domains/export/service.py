@@ -1,0 +1,80 @@
+"""``export``: one snapshot, written as it is read, after the audit knows how many records leave the store."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from usermgmt.engines.tabular.types import Format
+from usermgmt.engines.tabular.writing import writer
+from usermgmt.kernel.events import E
+from usermgmt.kernel.files import whole_file
+from usermgmt.kernel.i18n import _
+from usermgmt.kernel.progress import progress
+from usermgmt.kernel.text import json_neutral_bytes
+from usermgmt.kernel.transaction import record
+from usermgmt.kernel.transfer import exporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from usermgmt.kernel.context import Context
+    from usermgmt.kernel.progress import Progress
+    from usermgmt.kernel.selectors import Predicate
+    from usermgmt.kernel.transfer import Exporter
+
+
+def export(ctx: Context, noun: str, where: Predicate, form: Format, out: str, *, guarded: bool) -> None:
+    """Write the records that ``where`` holds for to the file ``out``, or to standard output.
+
+    Their number is recorded first: where the entry cannot be written, nothing leaves the store. Raises ``FileExists``,
+    ``FileMissing``, ``DiskFull``.
+    """
+    known = exporter(noun)
+    count = known.count(ctx, where)
+    facts = {"count": count, "format": form.value}
+    if out in ("", "-"):
+        record(ctx, E.DATA_EXPORT, noun, facts=facts)
+        _write(ctx, known, where, form, ctx.streams.stdout, count, guarded=guarded)
+        return
+    path = ctx.path(out)
+    with whole_file(path) as stream:
+        record(ctx, E.DATA_EXPORT, noun, facts=facts)
+        _write(ctx, known, where, form, stream, count, guarded=guarded)
+    ctx.note(_("{path}: {n} records").format(path=path, n=count))
+
+
+def _write(
+    ctx: Context, known: Exporter, where: Predicate, form: Format, stream: BinaryIO, count: int, *, guarded: bool
+) -> None:
+    with progress(ctx, form.value, count) as bar:
+        if form in (Format.CSV, Format.TSV):
+            terminal = ctx.streams.stdout_tty and stream is ctx.streams.stdout
+            with writer(form, known.columns, stream, guard=guarded, terminal=terminal) as cells:
+                cells.write_rows(_followed(known.rows(ctx, where), bar))
+        else:
+            _write_objects(known.objects(ctx, where), form, stream, bar)
+
+
+def _followed(rows: Iterable[Any], bar: Progress) -> Iterable[Any]:
+    for done, row in enumerate(rows):
+        if not done % 10_000:
+            bar.at(done, done)
+        yield row
+
+
+def _write_objects(batches: Iterable[list[str]], form: Format, stream: BinaryIO, bar: Progress) -> None:
+    between, opening, end = (",\n", "[\n", "\n]\n") if form is Format.JSON else ("\n", "", "\n")
+    done = 0
+    for batch in chain(batches, ([],)):
+        if batch:
+            head = between if done else opening
+            stream.write(json_neutral_bytes((head + between.join(batch)).encode()))
+            done += len(batch)
+            bar.at(done, done)
+    if done:
+        stream.write(end.encode())
+    elif form is Format.JSON:
+        stream.write(b"[]\n")
+    stream.flush()
