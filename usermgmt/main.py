@@ -105,9 +105,7 @@ def json_asked(argv: Sequence[str]) -> bool:
         words = words[: words.index("--")]
     if "--json" in words or {"--output=json", "--output=ndjson", "-ojson", "-ondjson"} & set(words):
         return True
-    return any(
-        name in ("-o", "--output") and value in ("json", "ndjson") for name, value in itertools.pairwise(words)
-    )
+    return any(name in ("-o", "--output") and value in ("json", "ndjson") for name, value in itertools.pairwise(words))
 
 
 def console() -> NoReturn:

@@ -89,7 +89,7 @@ def test_an_export_cut_off_anywhere_is_not_true(tmp_path):
 def test_a_line_without_end_is_not_read_into_memory(tmp_path):
     one = Export(2, tmp_path)
     path = one.write()
-    with open(path, "ab") as stream:  # noqa: PTH123
+    with open(path, "ab") as stream:
         stream.truncate(10 << 30)
     done = run_program(path)
     assert (done.returncode, done.stderr) == (12, "")

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usermgmt.kernel.formula import TRIGGERS, guard, unguard
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Format, Record
 from usermgmt.engines.tabular.writing import _HARMLESS, writer
 from usermgmt.kernel.errors import DiskFull
+from usermgmt.kernel.formula import TRIGGERS, guard, unguard
 from usermgmt.kernel.text import json_neutral, neutral
 
 CORPUS = os.environ.get("USERMGMT_CORPUS", "")

@@ -16,10 +16,10 @@ from store_helpers import OLD, old_store, spawned
 
 from usermgmt.migrations import HEAD
 
-pytestmark = [pytest.mark.slow, pytest.mark.store()]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.store()]
 
 KILLS = 20
-ENTRIES = 20_000
+ENTRIES = 5_000
 """Enough for the copying to take a good part of the time."""
 
 
@@ -39,13 +39,17 @@ def seconds(run, line):
     return time.monotonic() - began
 
 
-def killed(run, line, delay):
-    """Start the command, kill it after `delay` seconds, and tell whether it was done by then."""
+def instant(dice, usual):
+    """A moment of a command that takes `usual` seconds, rather near its end, where it changes things."""
+    return dice.triangular(0.1, usual * 1.15, usual)
+
+
+def killed(run, line, wait):
+    """Start the command and kill it once `wait(process)` is over."""
     process = spawned(run, *line.split())
-    time.sleep(delay)
+    wait(process)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    return process.returncode == 0
 
 
 def tidy(run):
@@ -86,11 +90,16 @@ def test_a_killed_migration_leaves_the_old_or_the_new(run, request, dice):
     old_store(run, entries=ENTRIES)
     kept = Kept(run, request)
     line = f"store migrate --backup {run.home}/killed0.db"
-    usual = seconds(run, line)
+    # the first run also warms the caches
+    seconds(run, line)
+    kept.back()
+    usual = seconds(run, line.replace("killed0", "killed00"))
     found = {OLD: 0, HEAD: 0}
     for attempt in range(1, KILLS + 1):
         kept.back()
-        killed(run, f"store migrate --backup {run.home}/killed{attempt}.db", dice.uniform(0.1, usual * 1.1))
+        killed(
+            run, f"store migrate --backup {run.home}/killed{attempt}.db", lambda _p: time.sleep(instant(dice, usual))
+        )
         found[schema(run)] += 1
         if schema(run) == OLD:
             assert run.sql("SELECT seq FROM audit_head") == [(ENTRIES,)]
@@ -114,11 +123,11 @@ def grown(run):
 
 def test_a_killed_backup_is_whole_or_not_there(run, dice):
     grown(run)
-    usual = seconds(run, f"store backup {run.home}/killed0.db")
+    usual = [seconds(run, f"store backup {run.home}/killed-{i}.db") for i in (1, 2)][1]
     there = 0
     for attempt in range(1, KILLS + 1):
         path = run.home / f"killed{attempt}.db"
-        killed(run, f"store backup {path}", dice.uniform(0.1, usual * 1.1))
+        killed(run, f"store backup {path}", lambda _p: time.sleep(instant(dice, usual)))
         if path.exists():
             there += 1
             assert run(f"store restore {path} --dry-run --json").json["counts"]["user"] == 3
@@ -139,13 +148,15 @@ def test_a_killed_restore_leaves_the_old_or_the_new(run, request, dice, place):
     run("user add dave")
     kept = Kept(run, request)
     line = f"store restore {run.home}/b.db --yes"
+    seconds(run, line)
+    kept.back()
     usual = seconds(run, line)
     found = {"old": 0, "new": 0, "none": 0}
     for _attempt in range(KILLS):
         kept.back()
         if place == "missing":
             run.path.unlink()
-        killed(run, line, dice.uniform(0.1, usual * 1.1))
+        killed(run, line, lambda _p: time.sleep(instant(dice, usual)))
         if place == "missing" and not run.path.exists():
             found["none"] += 1
             run(f"store restore {run.home}/b.db")
@@ -159,3 +170,29 @@ def test_a_killed_restore_leaves_the_old_or_the_new(run, request, dice, place):
         tidy(run)
     print(f"{run.engine}, {place}: {KILLS} kills within {usual:.2f} s: {found}")
     assert found["old"] or found["none"]
+
+
+@pytest.mark.engines("sqlite")
+def test_a_restore_killed_while_it_writes_over_the_store_leaves_the_old_or_the_new(run, request, dice):
+    grown(run)
+    run("store backup b.db")
+    run("user add dave")
+    kept = Kept(run, request)
+    log, size = run.path.with_name("store.db-wal"), run.path.stat().st_size
+    found = {1: 0, 2: 0}
+    for _attempt in range(KILLS):
+        kept.back()
+        enough = dice.uniform(1, size)
+
+        def written(process, enough=enough):
+            while process.poll() is None and not (log.exists() and log.stat().st_size >= enough):
+                time.sleep(0.0002)
+
+        killed(run, f"store restore {run.home}/b.db --yes", written)
+        lineage = run("store info --json").json["lineage"]
+        assert run("user list -o count").out == {1: "4\n", 2: "3\n"}[lineage]
+        found[lineage] += 1
+        run("audit verify --state")
+        tidy(run)
+    print(f"{KILLS} kills while the log grew: lineages {found}")
+    assert found[1]

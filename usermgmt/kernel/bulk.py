@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -9,9 +11,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Keep the collector, while millions of rows come and go, from looking at all that the program is made of."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def insert(connection: Connection, table: sa.Table, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -35,9 +47,7 @@ def insert(connection: Connection, table: sa.Table, columns: Mapping[str, Sequen
         connection.exec_driver_sql(statement, rows)
 
 
-def insert_rows(
-    connection: Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
+def insert_rows(connection: Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows that hold no None, given as tuples in the order of ``names``."""
     if rows:
         insert(connection, table, dict(zip(names, zip(*rows, strict=True), strict=True)))
@@ -59,7 +69,9 @@ def among(db: Connection, column: Any, values: Iterable[str] | Iterable[int]) ->
     A thousand parameters would take both the driver and the planner longer than the rows.
     """
     many: list[Any] = sorted(values)
+    if not many:
+        return sa.false()
     if db.dialect.name == "postgresql":
-        kind = sa.BIGINT if many and isinstance(many[0], int) else sa.TEXT
+        kind = sa.BIGINT if isinstance(many[0], int) else sa.TEXT
         return column == sa.any_(sa.bindparam(None, many, type_=ARRAY(kind), unique=True))
     return column.in_(sa.select(sa.column("value")).select_from(sa.func.json_each(orjson.dumps(many).decode())))

@@ -31,7 +31,6 @@ metadata.naming_convention = {
 }
 
 
-
 class Model(SQLModel):
     """The base of every table; objects of it are rarely made, so pydantic builds their validators only when one is."""
 

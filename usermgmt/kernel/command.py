@@ -16,7 +16,7 @@ from usermgmt.kernel import invocation
 from usermgmt.kernel.context import AskFirst
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.options import ahead, bundled, global_parameters, inputs, own_parameters, paths, shared_parameters
-from usermgmt.kernel.results import View
+from usermgmt.kernel.results import Listing, View
 from usermgmt.kernel.tree import Command
 
 if TYPE_CHECKING:
@@ -177,7 +177,12 @@ def _read(ctx: Context, spec: Spec, body: Callable[[], Any]) -> Exit:
         result = body()
         if ctx.output.reveal:
             record_reveal(ctx, result)
-        return _show(ctx, spec, result)
+        try:
+            return _show(ctx, spec, result)
+        finally:
+            # a list that its reader left early ends before its connection does
+            if isinstance(result, Listing):
+                result.close()
 
 
 def _leave_entry(ctx: Context, spec: Spec, error: UsermgmtError) -> None:

@@ -40,7 +40,5 @@ def refusable(view: View) -> View:
 def columns(view: View, *, table: bool, dry_run: bool) -> tuple[str, ...]:
     """Return the fields of a write's answer in cells: the same whatever the outcome, so that scripts can rely on it."""
     return tuple(
-        column.name
-        for column in view.columns
-        if (dry_run if column.name == "dry_run" else not table or column.table)
+        column.name for column in view.columns if (dry_run if column.name == "dry_run" else not table or column.table)
     )

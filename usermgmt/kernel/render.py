@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "tsv", "csv", "json", "ndjson", "yaml", "ids", "count")
 _DATA = ("json", "ndjson", "yaml")
 
+
 def wanted(ctx: Context, view: View) -> tuple[str, ...]:
     """Return the fields that the answer will show, as the options or the format decide.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.errors import UsermgmtError
     from usermgmt.kernel.streams import Streams
 
+
 def envelope(error: UsermgmtError) -> dict[str, Any]:
     """Return the error as the contract's JSON object."""
     return {

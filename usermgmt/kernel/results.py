@@ -25,6 +25,12 @@ class Listing:
     total: Callable[[], int] | None = None
     limit: int | None = None
 
+    def close(self) -> None:
+        """End the reading of rows that nobody wants any more."""
+        end = getattr(self.rows, "close", None)
+        if end is not None:
+            end()
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -82,7 +82,6 @@ class _Position(sa.sql.functions.GenericFunction[int]):
     type = sa.INTEGER()
 
 
-
 @compiles(_Position, "postgresql")
 def _strpos(element: Any, compiler: Any, **options: Any) -> str:
     return f"strpos{compiler.process(element.clauses.self_group(), **options)}"

@@ -269,9 +269,12 @@ class Store:
             return
         if last.lineage > lineage:
             raise rolled_back(_("a restored store of lineage {n} was here since").format(n=last.lineage))
-        head = connection.execute(sa.select(audit_head.c.seq)).scalar_one()
+        head = connection.execute(sa.select(audit_head.c.seq)).scalar()
+        if head is None:
+            raise IntegrityBroken(problem=_("the head of the audit is missing"))
         if head < last.n:
-            raise rolled_back(_("its audit ends at entry {head}, but entry {n} was anchored").format(head=head, n=last.n))
+            text = _("its audit ends at entry {head}, but entry {n} was anchored")
+            raise rolled_back(text.format(head=head, n=last.n))
         found = connection.execute(sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)).scalar()
         if last.n and found != last.hash:
             raise IntegrityBroken(problem=_("audit entry {n} is not the one that was anchored").format(n=last.n))

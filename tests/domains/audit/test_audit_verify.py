@@ -139,6 +139,9 @@ def test_nothing_is_appended_to_a_log_whose_head_was_edited(store, column, value
 def test_a_missing_head_is_named(store):
     store.sql("DELETE FROM audit_head")
     assert ("head", None) in named(findings(store))
+    assert "head of the audit" in store("user list", exit=12).err
+    (store.home / "anchors").rename(store.home / "elsewhere")
+    assert "head" in store("user add eve", exit=12).err
 
 
 def test_a_log_rewritten_with_all_hashes_is_told_by_the_anchors(store):

@@ -17,7 +17,7 @@ STORE_CHECKS = {"store", "schema", "key", "anchor", "clock", "integrity", "audit
 
 
 def checked(run, exit=0, **more):  # noqa: A002 - the word of the contract
-    """Run the checks and return the findings that are not well, by check; on PostgreSQL the tests' server may lose data."""
+    """Run the checks and return what is not well, by check; on PostgreSQL the tests' server may lose data."""
     if run.engine == "postgresql" and exit == 0:
         exit = 10  # noqa: A001
     rows = run("doctor --json", exit=exit, **more).json
@@ -32,7 +32,9 @@ def test_a_sound_store_passes_every_check(run):
     run("user add alice")
     assert checked(run) == {}
     rows = run("doctor --json", exit=None).json
-    assert {row["check"] for row in rows} >= STORE_CHECKS | (FILE_CHECKS if run.engine == "sqlite" else {"server", "tls"})
+    assert {row["check"] for row in rows} >= STORE_CHECKS | (
+        FILE_CHECKS if run.engine == "sqlite" else {"server", "tls"}
+    )
     assert all(set(row) == {"check", "severity", "message", "next"} for row in rows)
 
 
@@ -56,7 +58,7 @@ def test_a_store_without_a_country_is_only_noted(run):
     assert row["severity"] == "info"
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_no_store_is_8_and_the_checks_before_it_are_shown(run):
     rows = run("doctor --json", exit=8).json
     found = {row["check"]: row for row in rows}
@@ -321,7 +323,7 @@ def test_a_login_without_rights_is_a_warning(run):
 
 
 @pytest.mark.engines("postgresql")
-@pytest.mark.store()
+@pytest.mark.store
 def test_a_server_that_is_not_there_is_8(run):
     run.env["USERMGMT_STORE"] = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     found = checked(run, 8)

@@ -119,5 +119,3 @@ def run_in(run, line, **more):
     process = spawned(run, *line.split(), **more)
     _out, err = process.communicate(timeout=240)
     return process.returncode, err.decode()
-
-

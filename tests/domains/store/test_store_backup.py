@@ -81,7 +81,7 @@ def test_existing_files_are_left_alone(run):
     assert (run.home / "b.db").read_text() == "mine"
     (run.home / "c.db.manifest.json").write_text("mine")
     run("store backup c.db", exit=5)
-    os.symlink(run.home / "nowhere", run.home / "d.db")
+    (run.home / "d.db").symlink_to(run.home / "nowhere")
     run("store backup d.db", exit=5)
     assert left(run) == ["b.db", "c.db.manifest.json", "d.db"]
 

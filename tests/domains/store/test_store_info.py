@@ -27,7 +27,7 @@ def test_a_simulated_store_says_so_and_takes_now(run):
     assert (shown["simulated"], shown["region"]) == (True, None)
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_no_store_is_8(run):
     assert run("store info --json", exit=8).error["code"] == "store.missing"
 

@@ -51,7 +51,11 @@ def test_a_restore_takes_back_what_came_after(backed):
     assert (info(run)["lineage"], info(run)["entries"]) == (2, done["entries"])
     [alice] = run("user list --json --reveal").json
     assert (alice["username"], alice["status"], alice["tags"]) == ("alice", "active", ["vip"])
-    assert (alice["email"], alice["birth_date"], alice["external_ids"]) == ("alice@example.com", "1990-05-17", {"hr": "7"})
+    assert (alice["email"], alice["birth_date"], alice["external_ids"]) == (
+        "alice@example.com",
+        "1990-05-17",
+        {"hr": "7"},
+    )
     run("audit verify --state")
 
 
@@ -168,7 +172,7 @@ def test_a_backup_of_another_store_is_refused(backed, tmp_path):
     assert run("audit list --json").json[-1]["outcome"] == "failed"
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_a_backup_of_another_store_may_take_an_empty_place(run, tmp_path):
     other = ["--store", str(tmp_path / "other.db")]
     run([*other, "init"])
@@ -197,12 +201,25 @@ def test_a_store_moves_to_a_file_and_keeps_every_row(backed, tmp_path):
 
 
 @pytest.mark.engines("postgresql")
-@pytest.mark.store()
+@pytest.mark.store
 def test_a_store_moves_to_a_database_and_keeps_every_row(run, tmp_path):
     there = ["--store", str(tmp_path / "s.db")]
     run([*there, "init", "--region", "CN"])
     for number in range(30):
-        run([*there, "user", "add", f"user{number}", "--birth-date", "1990-05-17", "--valid-until", "90d", "--add-tag", "x"])
+        run(
+            [
+                *there,
+                "user",
+                "add",
+                f"user{number}",
+                "--birth-date",
+                "1990-05-17",
+                "--valid-until",
+                "90d",
+                "--add-tag",
+                "x",
+            ]
+        )
     run([*there, "user", "remove", "user29", "--yes"])
     run([*there, "user", "rename", "user1", "张伟\\t'\"x".replace("\\t'\"", "")])
     run([*there, "user", "note", "user2", "--text", "a\\b\ttab\nline"])
@@ -218,7 +235,7 @@ def test_a_store_moves_to_a_database_and_keeps_every_row(run, tmp_path):
 
 
 @pytest.mark.engines("postgresql")
-@pytest.mark.store()
+@pytest.mark.store
 def test_a_database_with_other_tables_is_left_alone(run, tmp_path):
     there = ["--store", str(tmp_path / "s.db")]
     run([*there, "init"])
@@ -235,7 +252,7 @@ def test_a_newer_schema_is_not_replaced(backed):
     assert run.sql("SELECT count(*) FROM user_note") == [(1,)]
 
 
-@pytest.mark.store()
+@pytest.mark.store
 def test_an_old_store_is_replaced_by_its_backup_of_a_newer_schema(run):
     old_store(run)
     if run.engine == "sqlite":

@@ -163,7 +163,9 @@ def test_what_cannot_be_read_is_said(run, tmp_path):
     make(run, "alice")
     assert run(f"user suspend --from-file {tmp_path}/none --yes --json", exit=3).error["code"] == "file.not_found"
     assert run(f"user suspend --from-file {tmp_path} --yes --json", exit=8).error["code"] == "file.unreadable"
-    assert run(["user", "suspend", "--from-file", "a\x00b", "--yes", "--json"], exit=3).error["code"] == "file.not_found"
+    assert (
+        run(["user", "suspend", "--from-file", "a\x00b", "--yes", "--json"], exit=3).error["code"] == "file.not_found"
+    )
     assert run(["user", "suspend", "--from-file", "\udcff", "--yes"], exit=3).out == ""
     assert run("user suspend --from-file /dev/null --yes").err == "nobody is meant: no user fits\n"
 
@@ -226,7 +228,9 @@ def test_one_or_some_by_name_need_no_confirmation_unless_it_is_grave(run):
     assert len(run(f"user activate {names} --yes --json").json) == 11
 
 
-@pytest.mark.parametrize("verb", ["set --gender male", "suspend", "activate", "tag --add-tag x", "close", "reopen", "remove"])
+@pytest.mark.parametrize(
+    "verb", ["set --gender male", "suspend", "activate", "tag --add-tag x", "close", "reopen", "remove"]
+)
 @pytest.mark.parametrize("whom", ["--search alice", "-", "--from-file -"])
 def test_whoever_is_not_named_needs_a_confirmation(run, verb, whom):
     make(run, "alice")
@@ -237,7 +241,19 @@ def test_whoever_is_not_named_needs_a_confirmation(run, verb, whom):
     run(f"user {verb} {whom} --yes", stdin="alice\n")
 
 
-@pytest.mark.parametrize(("answer", "done"), [("y\n", True), ("YES\n", True), ("是\n", True), ("ｙ\n", True), ("n\n", False), ("\n", False), ("", False), ("yep\n", False)])
+@pytest.mark.parametrize(
+    ("answer", "done"),
+    [
+        ("y\n", True),
+        ("YES\n", True),
+        ("是\n", True),
+        ("ｙ\n", True),
+        ("n\n", False),
+        ("\n", False),
+        ("", False),
+        ("yep\n", False),
+    ],
+)
 def test_a_person_is_asked(run, answer, done):
     make(run, "alice", "bob")
     said = run("user close --status active", tty=True, stdin=answer, exit=0 if done else 9)
@@ -355,7 +371,12 @@ def test_a_rehearsal_says_the_same_and_leaves_every_row_alone(run, line):
 
 def test_a_rehearsal_is_refused_as_the_real_thing_is(run):
     make(run, "alice")
-    for line, code in (("add alice", 5), ("add a1ice", 6), ("set nobody --gender male", 3), ("activate alice --if-version 9", 5)):
+    for line, code in (
+        ("add alice", 5),
+        ("add a1ice", 6),
+        ("set nobody --gender male", 3),
+        ("activate alice --if-version 9", 5),
+    ):
         real, dry = run(f"user {line} --json", exit=code), run(f"user {line} --json --dry-run", exit=code)
         assert (real.out, real.err) == (dry.out, dry.err)
     refused = [e for e in run("audit list --json").json if e["outcome"] == "failed"]

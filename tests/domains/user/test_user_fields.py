@@ -116,7 +116,10 @@ def test_a_store_without_a_region_says_how_to_give_one(run):
 
 
 def test_a_new_address_was_never_verified(run):
-    run("user add alice --email a@x.com --email-verified-at 2025-01-01 --phone 13800138000 --phone-verified-at 2025-01-01")
+    run(
+        "user add alice --email a@x.com --email-verified-at 2025-01-01"
+        " --phone 13800138000 --phone-verified-at 2025-01-01"
+    )
     same = run("user set alice --email A@x.com --json").json
     assert same["email_verified_at"] == "2025-01-01T00:00:00.000Z"
     other = run("user set alice --email b@x.com --json").json
@@ -362,13 +365,26 @@ def test_tags_have_a_command_of_their_own(run):
 
 def test_asking_for_no_change_is_a_wrong_command_line(run):
     run("user add alice")
-    for line in ("user set alice", "user tag alice", "user set alice --reason because", "user set --status active --yes"):
+    for line in (
+        "user set alice",
+        "user tag alice",
+        "user set alice --reason because",
+        "user set --status active --yes",
+    ):
         assert run(f"{line} --json", exit=2).error["code"] == "usage"
 
 
 def test_nobody_named_is_a_wrong_command_line(run):
     run("user add alice")
-    for verb in ("suspend", "activate", "close --yes", "reopen", "remove --yes", "set --gender male", "tag --add-tag x"):
+    for verb in (
+        "suspend",
+        "activate",
+        "close --yes",
+        "reopen",
+        "remove --yes",
+        "set --gender male",
+        "tag --add-tag x",
+    ):
         assert run(f"user {verb} --json", exit=2).error["code"] == "usage"
     assert run("user show alice --json").json["version"] == 1
 

@@ -46,7 +46,9 @@ def entries(run, user):
 
 
 def test_a_user_is_added_and_shown(run):
-    assert run("user add alice --email Alice@Example.com --phone 13800138000 --add-tag vip").out == "user alice: created\n"
+    assert (
+        run("user add alice --email Alice@Example.com --phone 13800138000 --add-tag vip").out == "user alice: created\n"
+    )
     shown = run("user show alice --json --reveal").json
     assert shown["email"] == "Alice@example.com"
     assert shown["phone"] == "+8613800138000"

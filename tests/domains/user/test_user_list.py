@@ -10,7 +10,10 @@ SIMULATED = pytest.mark.store("--simulate --region CN")
 @pytest.fixture
 def people(run):
     """Five users of every status, tags, windows and times."""
-    run("user add alice --email Alice.S@Example.com --phone 13800138000 --full-name 'Alice Smith' --add-tag vip --add-tag eu")
+    run(
+        "user add alice --email Alice.S@Example.com --phone 13800138000 --full-name 'Alice Smith'"
+        " --add-tag vip --add-tag eu"
+    )
     run("user add 张伟 --display-name 老张 --full-name 张伟 --occupation ÉTUDIANT --add-tag vip")
     run("user add Straße --email straße@example.com --valid-until 2020-01-01")
     run("user add dave --phone +442079460958")
@@ -97,7 +100,9 @@ def test_what_no_filter_can_be_is_refused(run):
 
 @SIMULATED
 def test_sorting(run):
-    for day, (name, until) in enumerate((("bob", "2027-01-01"), ("Alice", ""), ("张伟", "2026-06-01"), ("carl", "")), 1):
+    for day, (name, until) in enumerate(
+        (("bob", "2027-01-01"), ("Alice", ""), ("张伟", "2026-06-01"), ("carl", "")), 1
+    ):
         run(["user", "add", name, "--valid-until", until, "--now", f"2026-01-{5 - day:02}T00:00:00Z"])
     run("user suspend bob")
     for sort, order in {
@@ -135,7 +140,8 @@ def test_a_long_list_is_whole_in_every_format(run):
     made = "2026-01-01T00:00:00.000Z"
     columns = "uid, version, kind, status, status_at, username, username_norm, skeleton, created_at, updated_at"
     values = ", ".join(
-        f"('01a20741-28b8-77e2-9334-{n:012}', 1, 'person', 'active', '{made}', 'u{n}', 'u{n}', 'u{n}', '{made}', '{made}')"
+        f"('01a20741-28b8-77e2-9334-{n:012}', 1, 'person', 'active', '{made}', 'u{n}', 'u{n}', 'u{n}',"
+        f" '{made}', '{made}')"
         for n in range(rows)
     )
     run.sql(f'INSERT INTO "user" ({columns}) VALUES {values}')

@@ -50,9 +50,9 @@ class Reading:
     if_exists: Annotated[
         IfExists, Option("--if-exists", help=N_("What to do about a record that is there already and differs."))
     ] = IfExists.FAIL
-    on_error: Annotated[
-        OnError, Option("--on-error", help=N_("What a refused record means for the others."))
-    ] = OnError.CONTINUE
+    on_error: Annotated[OnError, Option("--on-error", help=N_("What a refused record means for the others."))] = (
+        OnError.CONTINUE
+    )
     drop_invalid: Annotated[
         bool, Option("--drop-invalid", help=N_("Leave bad optional fields out and report them."), show_default=False)
     ] = False

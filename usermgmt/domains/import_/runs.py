@@ -32,6 +32,11 @@ TOLD = 10
 """Refusals that are told on standard error where a report has them all."""
 
 
+def json_wanted(ctx: Context) -> bool:
+    """Tell whether errors are wanted as JSON: then nothing else may follow them."""
+    return ctx.output.format in ("json", "ndjson")
+
+
 class _RolledBack(Exception):
     pass
 
@@ -51,6 +56,8 @@ class Run:
         self.tally = Tally()
         self.halted = False
         self.rolled_back = False
+        self.untold = 0
+        """Refusals that only the report names."""
         self._ctx = ctx
         self._noun = noun
         self._session = session
@@ -158,9 +165,10 @@ class Run:
     def _say(self, error: UsermgmtError, line: int, number: int) -> None:
         """Name a refused record on standard error; all of them, unless a report does."""
         if self._report is not None and number > TOLD:
+            self.untold += 1
             return
         error.facts.setdefault("line", line)
-        json = self._ctx.output.format in ("json", "ndjson")
+        json = json_wanted(self._ctx)
         if not json and error.code in self._hinted:
             error.hint = ""
         self._hinted.add(error.code)

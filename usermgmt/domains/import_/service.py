@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from usermgmt.domains.import_.mapping import MAP_MAX, Resolver, read_map
 from usermgmt.domains.import_.pieces import Pieces
 from usermgmt.domains.import_.reporting import reporting
-from usermgmt.domains.import_.runs import Run
+from usermgmt.domains.import_.runs import Run, json_wanted
 from usermgmt.domains.import_.source import Tracked
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Format, Limits
 from usermgmt.kernel import transaction
+from usermgmt.kernel.bulk import many_objects
 from usermgmt.kernel.errors import Exit, Invalid
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.progress import progress
@@ -45,6 +46,7 @@ def import_file(ctx: Context, noun: str, file: str, options: Options, handling: 
     session = known.begin(ctx, handling)
     given = _map(ctx, options, known)
     with ExitStack() as stack:
+        stack.enter_context(many_objects())
         stream = ctx.open_input(file)
         if file != "-":
             stack.callback(stream.close)
@@ -118,14 +120,16 @@ def _tell_columns(ctx: Context, columns: Columns) -> None:
 
 def _answer(ctx: Context, noun: str, run: Run) -> Change:
     tally = run.tally
-    _warn(ctx, run)
     ctx.exit = _exit(run)
     if ctx.exit in (Exit.CONFLICT, Exit.INVALID) and not ctx.dry_run:
         _leave_failure(ctx, noun, tally)
     counts = tally.summary()
     values: dict[str, Any] = {"run": None if ctx.dry_run else ctx.change_id, **counts}
+    values |= {name: tally.findings[name] for name in (DROPPED, REPORTED) if tally.findings[name]}
     if run.rolled_back:
         values["rolled_back"] = True
+    if not json_wanted(ctx):
+        _warn(ctx, run)
     told = _(", ").join(_(WORDS[name]).format(n=counts[name]) for name in OUTCOMES if counts[name])
     note = _("{n} read").format(n=counts["read"])
     if told:
@@ -136,9 +140,11 @@ def _answer(ctx: Context, noun: str, run: Run) -> Change:
 def _warn(ctx: Context, run: Run) -> None:
     found = run.tally.findings
     if found[DROPPED]:
-        ctx.warn(_("{n} bad values were left out").format(n=found[DROPPED]))
+        ctx.warn(_("bad values left out: {n}").format(n=found[DROPPED]))
     if found[REPORTED]:
-        ctx.warn(_("{n} names resemble others in the same script").format(n=found[REPORTED]))
+        ctx.warn(_("names that resemble others in their script: {n}").format(n=found[REPORTED]))
+    if run.untold:
+        ctx.warn(_("{n} more were refused; the report names them").format(n=run.untold))
     if run.rolled_back:
         ctx.warn(_("rolled back: nothing was saved"))
 

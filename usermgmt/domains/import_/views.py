@@ -16,6 +16,8 @@ RUN = View(
         Column("skipped", N_("Skipped"), kind="number"),
         Column("rejected", N_("Rejected"), kind="number"),
         Column("ignored", N_("Ignored"), kind="number"),
+        Column("dropped", N_("Bad values left out"), kind="number", table=False),
+        Column("reported", N_("Names that resemble others"), kind="number", table=False),
         Column("rolled_back", N_("Rolled back"), kind="bool", table=False),
     ),
     key="run",

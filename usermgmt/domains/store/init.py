@@ -19,9 +19,7 @@ app = tree.group("init")
 @command(app, files=True, opens=False, shows=STORE)
 def init(
     ctx: Context,
-    simulate: Annotated[
-        bool, Option("--simulate", help=N_("A store for trials, whose clock --now can set."))
-    ] = False,
+    simulate: Annotated[bool, Option("--simulate", help=N_("A store for trials, whose clock --now can set."))] = False,
     region: Annotated[
         str, Option("--region", help=N_("Country of phone numbers written without one, as CN."), metavar="CC")
     ] = "",

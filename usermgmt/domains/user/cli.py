@@ -32,7 +32,7 @@ def add(
     lists: o.AddedLists,
     allow_confusable: o.AllowConfusable = False,
     if_exists: Annotated[
-        IfExists, Option("--if-exists", help=N_("What to do about a user of this name: fail, skip or update."))
+        IfExists, Option("--if-exists", help=N_("What to do about a record that is there already and differs."))
     ] = IfExists.FAIL,
 ) -> Change:
     """Add a user, active unless told otherwise.

@@ -132,7 +132,9 @@ def external_id(value: str) -> tuple[str, str]:
     system = system.strip().lower()
     if not slash or not _SYSTEM.fullmatch(system) or not found.strip():
         raise InvalidField(
-            field="external_id", problem=_("it is not SYSTEM/ID"), hint=N_("write it as ldap/4711; systems are lower case")
+            field="external_id",
+            problem=_("it is not SYSTEM/ID"),
+            hint=N_("write it as ldap/4711; systems are lower case"),
         )
     return system, text(found.strip(), "external_id", limit=EXTERNAL_ID_MAX)
 

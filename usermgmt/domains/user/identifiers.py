@@ -193,7 +193,8 @@ def email(text: str) -> Email:
     ``display`` is the library's normalised form: the local part in NFC and its case kept, the domain in small letters
     and in its own script. ``norm`` is the case-folded local part with the domain in its ASCII form, which does not
     depend on anybody's version of Unicode. Quoted local parts, bracketed addresses, ``Name <address>``, domains
-    without a dot and names that no mail server has (``.arpa``, ``.invalid``, ``.onion``) are refused. Raises InvalidEmail.
+    without a dot and names that no mail server has (``.arpa``, ``.invalid``, ``.onion``) are refused.
+    Raises InvalidEmail.
     """
     if len(text) <= _PLAIN_EMAIL_MAX and _is_plain_email(text):
         norm = text.lower()
@@ -222,7 +223,6 @@ def _any_email(text: str) -> Email:
     except EmailNotValidError as error:
         raise InvalidEmail(field="email", problem=_email_problem(str(error))) from None
     return Email(found.normalized, _email_norm(found))
-
 
 
 def _email_problem(sentence: str) -> str:

@@ -61,9 +61,9 @@ class Profile:
     phone_verified_at: Annotated[
         str | None, _field("--phone-verified-at", N_("When the phone was verified."), "TIME")
     ] = None
-    managed_by: Annotated[
-        str | None, _field("--managed-by", N_("The specification that owns the record."), "NAME")
-    ] = None
+    managed_by: Annotated[str | None, _field("--managed-by", N_("The specification that owns the record."), "NAME")] = (
+        None
+    )
 
 
 def _list(flag: str, help: str, metavar: str, **more: object) -> object:  # noqa: A002 - Typer's word
@@ -219,9 +219,7 @@ def lists(given: Tags | AddedLists | ChangedLists) -> Lists:
     )
 
 
-def request(
-    profile: Profile, edits: AddedLists, *, allow_confusable: bool = False, requested_by: str = ""
-) -> Request:
+def request(profile: Profile, edits: AddedLists, *, allow_confusable: bool = False, requested_by: str = "") -> Request:
     """Return what the options ask of a user's record."""
     from usermgmt.domains.user.requests import Request
 

@@ -40,8 +40,14 @@ _SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _tagged(op: str, value: Any) -> Any:
-    del op
-    return sa.exists().where(tag.c.user_id == user.c.id, tag.c.tag == value)
+    """Compile ``tag = word``, or ``tag all words``: counted, because a planner takes seconds over a hundred joins."""
+    mine = tag.c.user_id == user.c.id
+    if op != "all":
+        return sa.exists().where(mine, tag.c.tag == value)
+    words = set(value)
+    found = sa.select(sa.func.count()).where(mine, tag.c.tag.in_(words)).correlate(user).scalar_subquery()
+    # the first one by itself, since an index answers it
+    return sa.and_(sa.exists().where(mine, tag.c.tag == value[0]), found == len(words))
 
 
 def _found(op: str, value: Any) -> Any:
@@ -77,7 +83,8 @@ def predicate(
     parts: list[Predicate] = []
     if status:
         parts.append(Compare("status", "in", tuple(status)))
-    parts.extend(Compare("tag", "=", word) for word in tags)
+    if tags:
+        parts.append(Compare("tag", "=", tags[0]) if len(tags) == 1 else Compare("tag", "all", tuple(tags)))
     if search:
         parts.append(Compare("search", "contains", search))
     if created_after:

@@ -154,7 +154,7 @@ class ColumnReader:
 
     def _is_plain(self, name: str, raw: Sequence[Any]) -> bool:
         """Tell whether a column of texts holds nothing that ``fields.text`` would refuse, nor anything to clear."""
-        if self._handling.clears and not all(raw):
+        if None in raw or (self._handling.clears and not all(raw)):
             return False
         # what is printable holds no control characters and no surrogates, which is all that cannot be stored
         return max(map(len, raw), default=0) <= TEXT_LIMITS[name] and "".join(raw).isprintable()
@@ -252,7 +252,7 @@ class ColumnReader:
         if isinstance(found, list):
             found = dict.fromkeys(found, self._ctx.now)
         if not isinstance(found, dict) or not all(isinstance(one, str) for pair in found.items() for one in pair):
-            raise _malformed("former_names", N_('write them as {"NAME": "TIME"}'))
+            raise _malformed("former_names", N_("write them as a JSON object: each name with its time"))
         names = {}
         for name, until in found.items():
             read = identifiers.username(name)

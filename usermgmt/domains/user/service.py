@@ -106,9 +106,7 @@ def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     return store(ctx, before, after, action, facts=facts)
 
 
-def store(
-    ctx: Context, before: State, after: State, action: E, *, facts: Mapping[str, Any] | None = None
-) -> Change:
+def store(ctx: Context, before: State, after: State, action: E, *, facts: Mapping[str, Any] | None = None) -> Change:
     """Write what changed between two states of one user, and its entry; ``unchanged`` where nothing did.
 
     Raises ``StaleVersion``, ``Invalid``.
@@ -129,9 +127,7 @@ def note(ctx: Context, user_id: int, text: str) -> Change:
     uid = ctx.random.uuid7(ctx.clock.now())
     after = {**before, "version": before["version"] + 1, "updated_at": ctx.now}
     kept = fields.note(text)
-    ctx.db.execute(
-        sa.insert(state.note).values(uid=uid, user_id=user_id, at=ctx.now, actor=ctx.actor.name, text=kept)
-    )
+    ctx.db.execute(sa.insert(state.note).values(uid=uid, user_id=user_id, at=ctx.now, actor=ctx.actor.name, text=kept))
     ctx.db.execute(
         sa.update(user).where(user.c.id == user_id).values(version=after["version"], updated_at=after["updated_at"])
     )
@@ -140,6 +136,7 @@ def note(ctx: Context, user_id: int, text: str) -> Change:
 
 
 # -- standing as an account ----------------------------------------------------------------------------------------
+
 
 def move(ctx: Context, user_id: int, action: E) -> Change:
     """Suspend, activate, close or reopen a user; ``unchanged`` where the user stands there already.

@@ -79,7 +79,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
 
 
 def _words(ctx: Context, whom: Whom) -> Iterator[str]:
-    for word in (whom.users or ()):
+    for word in whom.users or ():
         if word == "-":
             yield from _lines(ctx, "-")
         else:

@@ -161,7 +161,7 @@ class Log:
             audit_entry,
             [(first + i, *row, digest.hex()) for i, (row, digest) in enumerate(zip(rows, hashes, strict=True))],
         )
-        columns = {
+        columns: dict[str, list[Any]] = {
             "seq": [first + part[0] for part in parts],
             "part": [0] * len(parts),
             "subject": [part[1] for part in parts],
