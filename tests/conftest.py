@@ -6,6 +6,7 @@ import io
 import os
 import shlex
 import shutil
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,10 +206,14 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    server = Postgres(tmp_path_factory.mktemp("pg"))
+def postgres() -> Any:
+    # not below pytest's own directory: as root the server runs as another account, and each pytest that starts
+    # shuts that directory for others
+    folder = Path(tempfile.mkdtemp(prefix="usermgmt-tests-pg-"))
+    server = Postgres(folder)
     yield server
     server.server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- stores ------------------------------------------------------------------------------------------------------------
