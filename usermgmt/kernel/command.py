@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,9 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     Raises every error of the command; ``main`` turns them into exit codes.
     """
     ctx = invocation.context(call, spec, given, path.partition(" ")[2])
+    if ctx.refused is not None:
+        _leave_refusal(call, ctx, spec, ctx.refused)
+        raise ctx.refused
 
     def body() -> Any:
         return run(ctx, given)
@@ -146,6 +150,13 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     except UsermgmtError as error:
         _leave_entry(ctx, spec, error)
         raise
+
+
+def _leave_refusal(call: Invocation, ctx: Context, spec: Spec, refused: UsermgmtError) -> None:
+    # where there is no sound store, the refusal stands all the same
+    with suppress(UsermgmtError):
+        invocation.find_store(call, ctx)
+    _leave_entry(ctx, spec, refused)
 
 
 def _show(ctx: Context, spec: Spec, result: Any) -> Exit:

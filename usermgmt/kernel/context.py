@@ -96,6 +96,8 @@ class Context:
     given: set[str] = field(default_factory=set)
     fields: tuple[str, ...] = ()
     """The fields that the answer will show: a list selects these columns and no others."""
+    refused: Denied | None = None
+    """Why the call is refused whatever it asks for; known before the store is open."""
     target: str = ""
     """Whom or what the command is about, as the audit names it; set by the service once it is known."""
     exit: Exit = Exit.OK

@@ -122,10 +122,14 @@ class UsermgmtError(Exception):
     @property
     def details(self) -> dict[str, object]:
         """The facts, for machine readers."""
-        return {name: _plain(value) for name, value in self.facts.items()}
+        return {name: _plain(value) for name, value in self.facts.items() if name not in _WORDS}
 
     def __str__(self) -> str:
         return self.message
+
+
+_WORDS = frozenset({"problem", "noun", "wanted", "what", "status"})
+"""Facts that are words for people, in their language: the message has them, the details do not."""
 
 
 def _plain(value: object) -> object:

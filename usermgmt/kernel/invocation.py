@@ -63,9 +63,10 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     """
     call.globals.append({name: given.pop(name) for name in [f"global_{row[0]}" for row in GLOBALS]})
     who = actor.resolve(call.env)
+    refused = None
     if who.via == "sudo":
         call.env = settings.narrowed(call.env)
-        _refuse_paths(call, spec, given, who)
+        refused = _refused_path(call, spec, given, who)
     loaded = load_settings(call, lenient=spec.lenient)
     if language := loaded.text("lang"):
         i18n.use(language)
@@ -85,6 +86,7 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
         dry_run=given.pop("dry_run", False),
         if_version=given.pop("if_version", None),
         consent=Consent(yes=given.pop("yes", False), count=given.pop("confirm_count", None), may_ask=may_ask),
+        refused=refused,
     )
     ctx.gave(*(value for value in given.values() if isinstance(value, str)))
     if spec.shows is not None:
@@ -97,15 +99,16 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     return ctx
 
 
-def _refuse_paths(call: Invocation, spec: Spec, given: dict[str, Any], who: actor.Actor) -> None:
-    """Refuse what would let the caller choose files that the store's account reads or writes.
+def _refused_path(call: Invocation, spec: Spec, given: dict[str, Any], who: actor.Actor) -> PathRefused | None:
+    """Return the refusal of what would let the caller choose files that the store's account reads or writes.
 
-    Raises ``PathRefused``.
+    It is raised once the configured store is open, since it belongs on its audit; what was named is not looked at.
     """
     named = [f"--{name}" for name in ("store", "config") if call.option(name)]
     named += [name for name in spec.paths if given.get(name) not in (None, "", "-")]
-    if named:
-        raise PathRefused(name=named[0], actor=who.name)
+    for one in call.globals:
+        one.update(global_store="", global_config="")
+    return PathRefused(name=named[0], actor=who.name) if named else None
 
 
 def load_settings(call: Invocation, *, lenient: bool = False) -> settings.Settings:

@@ -120,7 +120,7 @@ def metavar(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return ""
     if parameter.metavar:
-        return str(parameter.metavar).strip("[].")
+        return str(parameter.metavar).strip(".")
     choices = _choices(parameter)
     if choices and len(choices) <= _LONGEST_CHOICES:
         return choices

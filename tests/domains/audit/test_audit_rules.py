@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 import typer
 
-from usermgmt.kernel import tree
+from usermgmt.kernel import actor, tree
 from usermgmt.kernel.clock import Clock
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
@@ -189,6 +190,38 @@ def test_a_clock_set_back_does_not_make_the_minute_last(run, me):
     run("user close me --yes", exit=4, clock=at(3600))
     run("user close me --yes", exit=4, clock=at(0))
     assert len(run("audit list --outcome denied --json").json) == 2
+
+
+@pytest.fixture
+def sudo(monkeypatch):
+    """Calls that sudo bears out; the store stays the one of the test."""
+    resolve = actor.resolve
+    monkeypatch.setattr(actor, "resolve", lambda env: replace(resolve(env), via="sudo", claimed_uid=1000))
+    monkeypatch.setattr("usermgmt.kernel.settings.narrowed", lambda env: env)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "user list --store /tmp/other.db",
+        "user list --config /etc/passwd",
+        "audit verify --anchor /etc/shadow",
+        "audit checkpoint --out /root/.ssh/authorized_keys",
+        "user suspend --from-file /etc/passwd --yes",
+    ],
+)
+def test_a_path_in_a_sudod_call_is_refused_and_on_record(run, sudo, line):
+    refused = run(f"{line}", exit=4)
+    assert refused.out == ""
+    (entry,) = log(run)[1:]
+    assert (entry["outcome"], entry["error"], entry["via"]["claimed_uid"]) == ("denied", "sudo.path", 1000)
+    assert entry["action"] == ".".join(line.split()[:2])
+
+
+@pytest.mark.store
+def test_a_refused_path_where_no_store_is_is_refused_all_the_same(run, sudo):
+    if run.engine == "sqlite":
+        assert run("user list --store /tmp/other.db --json", exit=4).error["code"] == "sudo.path"
 
 
 # -- audited reads -----------------------------------------------------------------------------------------------------

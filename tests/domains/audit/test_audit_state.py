@@ -213,6 +213,20 @@ def test_names_given_up_in_the_same_moment_stand_in_one_order(run):
     holds(run, "--state")
 
 
+def test_an_import_leaves_entries_that_give_its_users(run):
+    records = (
+        '{"username": "a", "email": "A@Example.com", "tags": ["y", "x"], "status": "closed", '
+        '"created_at": "2019-01-01T00:00:00Z", "former_names": {"a2": "2022-01-01", "a1": "2020-01-01"}}\n'
+        '{"username": "b", "phone": "13800138000"}\n'
+    )
+    run("import users -", stdin=records)
+    holds(run, "--state")
+    records = '{"username": "a", "email": "b@example.com", "former_names": {"a0": "2019-01-01"}, "occupation": "x"}\n'
+    run("import users - --if-exists update", stdin=records)
+    assert run("user show a --json").json["former_names"] == ["a0", "a1", "a2"]
+    assert holds(run, "--state")["rows"] == 2
+
+
 # -- any sequence of commands ------------------------------------------------------------------------------------------
 
 NAMES = ["alice", "Bob", "张伟", "carl.x", "dora", "ÉMILE"]

@@ -162,7 +162,8 @@ def contents(run):
 @given(record=RECORDS, lists=LISTS)
 def test_a_new_user_is_judged_alike(pair, record, lists):
     left, right = pair()
-    if not any(c in record["username"] for c in "\x00") and storable_on_argv(record):
+    # a record without anything in it is an empty line of a spreadsheet
+    if any(record.values()) and storable_on_argv(record):
         there = left(["user", "exists", "--", record["username"]], exit=None).exit == 0
         record = record if there else record | lists
         assert commanded(left, record, more=["--if-exists", "update"]) == imported(right, record)
@@ -174,7 +175,8 @@ def test_a_new_user_is_judged_alike(pair, record, lists):
 def test_a_change_is_judged_alike(pair, record, name):
     left, right = pair()
     record = {**record, "username": name}
-    if storable_on_argv(record):
+    # a command that asks for nothing is a mistake of usage, a record that says nothing is none
+    if storable_on_argv(record) and len(record) > 1:
         assert commanded(left, record, verb="set") == imported(right, record)
 
 

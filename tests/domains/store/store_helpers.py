@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from usermgmt.kernel import postgres, sqlite
 from usermgmt.kernel.actor import Actor
+from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.log import Log, first_head
 from usermgmt.kernel.clock import Clock, Random
@@ -119,3 +120,28 @@ def run_in(run, line, **more):
     process = spawned(run, *line.split(), **more)
     _out, err = process.communicate(timeout=240)
     return process.returncode, err.decode()
+
+
+def names(run, **more):
+    """The usernames in a store."""
+    return run("user list --fields username --no-header -o tsv", **more).lines
+
+
+def info(run):
+    """What a store is."""
+    return run("store info --json").json
+
+
+def anchored(run):
+    """The last anchor of a store."""
+    return anchors.last(run.home / "anchors" / f"{info(run)['store_id']}.jsonl")
+
+
+def went_on(run):
+    """Make a store that went on after its backup b.db: alice is in both, bob came later."""
+    run("user add alice --email alice@example.com --birth-date 1990-05-17 --add-tag vip --external-id hr/7")
+    run("user note alice --text hello")
+    run("store backup b.db")
+    run("user add bob")
+    run("user suspend alice")
+    return run

@@ -66,6 +66,16 @@ def test_the_backup_goes_beside_the_store(run):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.engines("sqlite")
+def test_a_store_with_a_rollback_journal_is_migrated_too(run):
+    old_store(run)
+    run.sql("PRAGMA journal_mode=DELETE")
+    run("store migrate")
+    assert run.sql("PRAGMA journal_mode") == [("delete",)]
+    run("user add alice")
+    run("audit verify --state")
+
+
 def test_a_place_that_is_taken_stops_the_migration(run):
     old_store(run)
     (run.home / "before.db").write_text("mine")

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.audit.errors import DoesNotHold
+from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.i18n import _, ngettext
 from usermgmt.kernel.report import report
 
@@ -77,5 +78,5 @@ class Report:
             report(ctx.streams, DoesNotHold(problem=found["message"]), json=False)
         left_out = self.problems - len(self.findings)
         more = _(", the first {shown} shown").format(shown=MOST) if left_out else ""
-        hint = DoesNotHold.__mro__[1].hint  # type: ignore[attr-defined]
-        report(ctx.streams, DoesNotHold(problem=count.format(n=self.problems) + more, hint=hint), json=False)
+        last = DoesNotHold(IntegrityBroken.hint, problem=count.format(n=self.problems) + more)
+        report(ctx.streams, last, json=False)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from usermgmt import __version__
+from usermgmt.domains.store import places
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.log import Log, first_head
 from usermgmt.kernel.errors import Conflict, Invalid, NoStore
 from usermgmt.kernel.events import E
-from usermgmt.kernel.files import failure, private_directory, sync_directory
+from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import CREATED, UNCHANGED, Change
 from usermgmt.kernel.store import Meta, Place, Store
@@ -27,6 +26,7 @@ from usermgmt.migrations.run import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -123,24 +123,11 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises ``FileExists`` where the name was taken meanwhile, ``DiskFull``, ``FileUnreadable``.
     """
-    import os
-    import shutil
-
-    folder = ""
-    try:
-        # a directory of its own takes the journals along, whatever happens
-        folder = mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(folder) / path.name
+    with places.workspace(path.parent, path.name) as folder:
+        temporary = folder / path.name
         sqlite.create_exclusively(temporary)
-        with sqlite.guarded(0):
-            yield temporary
-        os.link(temporary, path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise failure(path, error) from None
-    finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+        yield temporary
+        places.publish(temporary, path)
 
 
 @contextmanager

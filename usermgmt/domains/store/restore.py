@@ -70,6 +70,17 @@ class Plan:
         """Return what the audit and the answer say of the backup."""
         return {**self.backup.head.facts(), "schema": self.backup.meta.schema, "sha256": self.sha256}
 
+    def former(self, old: Head | None) -> dict[str, Any]:
+        """Return what the audit says of the head that is replaced: ``disputed`` where an anchor states another there.
+
+        Entries are held to the anchors for ever: what is known to be false must not be stated as what there was.
+        """
+        if old is None:
+            return {"replaced": None}
+        known = anchors.read_all(self.to.anchor_file(self.store_id)).anchors
+        false = any((one.lineage, one.n) == (old.lineage, old.n) and one.hash != old.hash for one in known)
+        return {"replaced": None, "disputed": old.facts()} if false else {"replaced": old.facts()}
+
     def begin_lineage(self, ctx: Context, old: Head | None) -> Log:
         """Write the new lineage and its first entry into the copy; ``old`` is the head that it takes the place of."""
         meta = replace(self.backup.meta, lineage=self.lineage(old), schema=HEAD)
@@ -81,11 +92,7 @@ class Plan:
                 log.append(
                     E.STORE_RESTORE,
                     "store",
-                    facts={
-                        "backup": self.origin(),
-                        "replaced": None if old is None else old.facts(),
-                        "lineage": meta.lineage,
-                    },
+                    facts={"backup": self.origin(), **self.former(old), "lineage": meta.lineage},
                 )
                 log.close()
         return log

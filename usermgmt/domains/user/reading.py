@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 FIELDS = (
     "uid",
     "username",
-    "display_name",
-    "full_name",
     "email",
     "phone",
+    "display_name",
+    "full_name",
     "gender",
     "birth_date",
     "occupation",
@@ -117,7 +117,6 @@ class ColumnReader:
             field_name, dot, system = name.partition(".")
             if dot:
                 self._ids_in(field_name, system, self._texts(name, chunk.cells[name]))
-        self._check_windows(made)
         return made
 
     def _ids_in(self, name: str, system: str, raw: Sequence[Any]) -> None:
@@ -220,16 +219,6 @@ class ColumnReader:
             return str(value)
         self._fault(row, name, fields.InvalidField(field=name, problem=_("it is not a text")))
         return None
-
-    def _check_windows(self, made: Checked) -> None:
-        starts, ends = made.columns.get("valid_from"), made.columns.get("valid_until")
-        if starts is None or ends is None:
-            return
-        for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            try:
-                rules.check_window({"valid_from": start, "valid_until": end})
-            except UsermgmtError as error:
-                self._fault(row, "valid_until", error)
 
     # -- lists -----------------------------------------------------------------------------------------------------
 
