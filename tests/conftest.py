@@ -15,12 +15,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import pytest
+from hypothesis import settings
 
 from usermgmt.kernel import i18n
 from usermgmt.kernel.streams import Streams
 from usermgmt.main import run as main_run
 
 ENGINES = ("sqlite", "postgresql")
+
+# The same examples every time, and no deadline: a run says something about the code and not about the dice or the
+# load of the machine. USERMGMT_HYPOTHESIS=search looks for new examples.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("USERMGMT_HYPOTHESIS", "fixed"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

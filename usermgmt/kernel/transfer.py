@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from usermgmt.kernel import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.errors import UsermgmtError
@@ -107,10 +107,10 @@ class Exporter(Protocol):
     def count(self, ctx: Context, where: Predicate) -> int:
         """Return how many records ``where`` holds for."""
 
-    def rows(self, ctx: Context, where: Predicate) -> Iterator[Sequence[object]]:
+    def rows(self, ctx: Context, where: Predicate) -> Generator[Sequence[object]]:
         """Yield them as cells of a delimited file, in the order of ``columns``."""
 
-    def objects(self, ctx: Context, where: Predicate) -> Iterator[list[str]]:
+    def objects(self, ctx: Context, where: Predicate) -> Generator[list[str]]:
         """Yield them as JSON objects with the keys ``columns``, many at a time."""
 
 

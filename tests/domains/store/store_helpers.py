@@ -90,7 +90,7 @@ def connected(run):
 
 def old_store(run, *, entries=3, reason="because"):
     """Make a store as the program of revision 0001 made it, with `entries` entries in its audit; return its meta."""
-    clock = Clock()
+    clock = Clock(Clock().now())
     meta = Meta(Random().uuid7(clock.now()), 1, False, "CN", clock.text(), OLD)
     ctx = SimpleNamespace(
         now=clock.text(),

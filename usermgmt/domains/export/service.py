@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,18 @@ def export(ctx: Context, noun: str, where: Predicate, form: Format, out: str, *,
 def _write(
     ctx: Context, known: Exporter, where: Predicate, form: Format, stream: BinaryIO, count: int, *, guarded: bool
 ) -> None:
+    # closed here, also where the reader has gone: later there is no transaction to close a cursor in
     with progress(ctx, form.value, count) as bar:
         if form in (Format.CSV, Format.TSV):
             terminal = ctx.streams.stdout_tty and stream is ctx.streams.stdout
-            with writer(form, known.columns, stream, guard=guarded, terminal=terminal) as cells:
-                cells.write_rows(_followed(known.rows(ctx, where), bar))
+            with (
+                closing(known.rows(ctx, where)) as rows,
+                writer(form, known.columns, stream, guard=guarded, terminal=terminal) as cells,
+            ):
+                cells.write_rows(_followed(rows, bar))
         else:
-            _write_objects(known.objects(ctx, where), form, stream, bar)
+            with closing(known.objects(ctx, where)) as batches:
+                _write_objects(batches, form, stream, bar)
 
 
 def _followed(rows: Iterable[Any], bar: Progress) -> Iterable[Any]:

@@ -106,9 +106,10 @@ def _of(column: list[Any], rows: list[int]) -> list[Any]:
 
 
 def _may_be_new(ctx: Context, columns: dict[str, list[Any]], lists: dict[str, list[Any]]) -> bool:
-    """Tell whether all have names, unlike those of anybody, former ones included; the rest the table's keys tell."""
+    """Tell whether all have names, unlike those of anybody, and windows that open; the rest the table's keys tell."""
     skeletons = set(columns.get("skeleton", ()))
-    if "valid_from" in columns and "valid_until" in columns:
+    windows = zip(columns.get("valid_from", ()), columns.get("valid_until", ()), strict=False)
+    if any(start and end and start >= end for start, end in windows):
         return False
     if not skeletons or None in skeletons or len(skeletons) < len(columns["skeleton"]) or "former_names" in lists:
         return False

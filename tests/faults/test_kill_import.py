@@ -1,0 +1,134 @@
+"""An import that is killed, starved or fed monsters: only whole chunks are saved, the audit holds, others get through."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+CHUNK = 250
+ROWS = 12_000
+
+
+def names(count):
+    return [f"user-{number:07d}" for number in range(count)]
+
+
+def people(path, count):
+    """Write a file of ``count`` users."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["username", "email", "full_name"])
+        out.writerows([name, f"{name}@example.com", f"Person {name}"] for name in names(count))
+    return path
+
+
+def start(run, *words, chunk=CHUNK, stdin=subprocess.DEVNULL):
+    """Start the program as a process of its own."""
+    env = {**os.environ, **run.env, "USERMGMT_IMPORT_CHUNK": str(chunk)}
+    command = [sys.executable, "-m", "usermgmt", *map(str, words)]
+    return subprocess.Popen(command, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def killed_at(run, path, seconds):
+    """Kill an import after ``seconds``; return how many users are there then, in the order of the file."""
+    with start(run, "import", "users", path) as child:
+        time.sleep(seconds)
+        child.kill()
+        child.wait()
+    run("audit verify --state")
+    return [row[0] for row in run.sql('SELECT username FROM "user" ORDER BY id')]
+
+
+def one_kill(run, path, seconds):
+    found = killed_at(run, path, seconds)
+    assert found == names(len(found))
+    assert len(found) % CHUNK == 0 or len(found) == ROWS
+    rest = run(f"import users {path} --json", env={"USERMGMT_IMPORT_CHUNK": str(CHUNK)}).json
+    assert (rest["unchanged"], rest["created"]) == (len(found), ROWS - len(found))
+    run("audit verify --state")
+    return len(found)
+
+
+@pytest.mark.parametrize("instant", range(2))
+def test_killed_at_any_instant_only_whole_chunks_are_saved(run, tmp_path, instant):
+    one_kill(run, people(tmp_path / "u.csv", ROWS), random.uniform(0.8, 2.0))
+
+
+@pytest.mark.slow
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize("instant", range(20))
+def test_killed_at_twenty_instants(run, tmp_path, instant):
+    print(one_kill(run, people(tmp_path / "u.csv", ROWS), random.uniform(0.6, 2.6)))
+
+
+@pytest.mark.engines("sqlite")
+def test_a_terminated_run_leaves_its_entry_and_no_report(run, tmp_path):
+    report = tmp_path / "report.csv"
+    with start(run, "import", "users", people(tmp_path / "u.csv", 60_000), "--report", report) as child:
+        while not run.sql('SELECT count(*) FROM "user"')[0][0]:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait() == 143
+    assert not report.exists()
+    assert [one.name for one in tmp_path.iterdir() if "report" in one.name] == []
+    found = run.sql('SELECT count(*) FROM "user"')[0][0]
+    body = run.sql("SELECT body FROM audit_entry WHERE action = 'data.import'")
+    assert found % CHUNK == 0
+    assert f'"created":{found}' in body[0][0]
+    assert '"ended":"interrupted"' in body[0][0]
+    run("audit verify --state")
+
+
+def test_another_writer_gets_through_while_an_import_runs(run, tmp_path):
+    path = people(tmp_path / "u.csv", 25_000)
+    with start(run, "import", "users", path, chunk=5000) as child:
+        while child.poll() is None and not run.sql('SELECT count(*) FROM "user"')[0][0]:
+            time.sleep(0.02)
+        added = 0
+        while child.poll() is None:
+            run(f"user add other-{added}")
+            added += 1
+        assert child.wait() == 0, child.stderr.read()
+    assert added >= 2
+    assert run.sql('SELECT count(*) FROM "user"')[0][0] == 25_000 + added
+    run("audit verify --state")
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize(("name", "opening"), [("u.csv", b"username\n"), ("u.csv", b'username\n"'), ("u.ndjson", b'{"username":"')])
+def test_a_line_of_200_megabytes_is_refused_in_little_memory(run, tmp_path, name, opening):
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.write(opening)
+        for _ in range(200):
+            file.write(b"x" * (1 << 20))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with start(run, "import", "users", path, "--json") as child:
+        errors = child.stderr.read()
+        _pid, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 6, errors
+    assert b"file.malformed" in errors
+    assert usage.ru_maxrss < 200 * 1024, (before, usage.ru_maxrss)
+
+
+@pytest.mark.slow
+@pytest.mark.engines("sqlite")
+def test_memory_does_not_grow_with_the_file(run, tmp_path):
+    path = people(tmp_path / "u.csv", 300_000)
+    for words in (("import", "users", path), ("import", "users", path), ("export", "users", "-o", "ndjson", "--out", "/dev/null")):
+        if words[0] == "export":
+            words = (*words[:-1], tmp_path / "out.ndjson")  # noqa: PLW2901 - a file that is not there yet
+        with start(run, *words, chunk=5000) as child:
+            _pid, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        assert usage.ru_maxrss < 300 * 1024, words
