@@ -79,7 +79,13 @@ def sudo(real, code, *, claim, effective=0, env=None):
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
 
-TELL = "import os; from usermgmt.kernel.actor import resolve as r; a = r(os.environ); print(a.via, a.claimed_uid, a.account)"
+TELL = """
+import os
+from usermgmt.kernel import actor
+
+found = actor.resolve(os.environ)
+print(found.via, found.claimed_uid, found.account)
+"""
 
 
 @needs_root

@@ -20,6 +20,7 @@ class Words:
     def __init__(self, view: View, zone: tzinfo | None) -> None:
         self.view = view
         self.zone = zone
+        self._kinds = {column.name: column.kind for column in view.columns}
 
     def label(self, name: str) -> str:
         """Return what a column is called."""
@@ -28,13 +29,15 @@ class Words:
 
     def lines(self, name: str, value: Any) -> list[str]:
         """Return the lines that say a value where it has room: a note or a changed field on each."""
-        column = self.view.column(name)
-        kind = column.kind if column is not None else ""
+        return self._listed(name, value) or [self.cell(name, value)]
+
+    def _listed(self, name: str, value: Any) -> list[str]:
+        kind = self._kinds.get(name)
         if kind == "notes" and isinstance(value, list):
             return [line for note in value for line in self._note(note)]
         if kind == "changes" and isinstance(value, dict):
             return [_change(field, pair) for field, pair in value.items()]
-        return [self.cell(name, value)]
+        return []
 
     def cell(self, name: str, value: Any) -> str:
         """Return a value as one cell."""
@@ -43,13 +46,9 @@ class Words:
         labels = self.view.enums.get(name)
         if labels and isinstance(value, str) and value in labels:
             return _(labels[value])
-        column = self.view.column(name)
-        kind = column.kind if column is not None else ""
-        if kind == "time":
+        if self._kinds.get(name) == "time":
             return self._time(value)
-        if kind in ("notes", "changes"):
-            return "; ".join(self.lines(name, value))
-        return neutral(_plain(value))
+        return "; ".join(self._listed(name, value)) or neutral(_plain(value))
 
     def _time(self, value: Any) -> str:
         if self.zone is None:

@@ -26,7 +26,7 @@ def office(run):
     run("user add bob --kind service --valid-from 2026-01-01 --valid-until 2027-01-01 --managed-by hr.toml")
     run("user rename bob bobby")
     run("user rename bobby robert")
-    run(["user", "suspend", "robert", "--reason", "two\nlines, \"quoted\""])
+    run(["user", "suspend", "robert", "--reason", 'two\nlines, "quoted"'])
     run(["user", "add", "carol", "--full-name", "=HYPERLINK(1)", "--display-name", "'=x", "--occupation", "-1+1"])
     run("user add dave --locale zh-CN --time-zone Asia/Shanghai")
     run("user close dave --yes")
@@ -234,6 +234,7 @@ def test_wordpress_users_into_a_second_store_and_back(run, second, corpus):
 @pytest.mark.engines("sqlite")
 def test_a_reader_that_has_gone_is_141(office):
     command = [sys.executable, "-m", "usermgmt", "export", "users", "-o", "ndjson"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **office.env}) as child:
+    env = {**os.environ, **office.env}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as child:
         child.stdout.close()
         assert (child.wait(), child.stderr.read()) == (141, b"")

@@ -107,7 +107,8 @@ def test_a_missing_file_is_not_found(run):
 
 @pytest.mark.engines("sqlite")
 def test_headers_of_other_systems_are_guessed_and_told(run):
-    text = "用户名,邮箱,手机号,姓名,性别,出生日期,职业,昵称,密码\nalice,a@example.com,13800138000,张伟,女,1990-01-01,教师,小张,x\n"
+    text = "用户名,邮箱,手机号,姓名,性别,出生日期,职业,昵称,密码\n"
+    text += "alice,a@example.com,13800138000,张伟,女,1990-01-01,教师,小张,x\n"
     result = run(f"import users {save(run, 'zh.csv', text)}")
     assert "ignored columns: 密码\n" in result.err
     found = run("user show alice --json --reveal").json

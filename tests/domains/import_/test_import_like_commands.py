@@ -44,8 +44,17 @@ NAMES = st.sampled_from(
         "..",
         "",
         "x" * 129,
+        "o'neill",
+        "محمد",
+        "a\u200db",
+        "éve",
+        "naïve",
+        "a:b",
+        "a\x00b",
+        "ﬁ",
+        "①",
+        "😀",
     ]
-    + ["o'neill", "\u0645\u062d\u0645\u062f", "a\u200db", "e\u0301ve", "naïve", "a:b", "a\x00b", "ﬁ", "①", "\U0001f600"]
 )
 TEXTS = st.one_of(
     st.sampled_from(
@@ -185,7 +194,7 @@ def storable_on_argv(record):
     return not any("\x00" in str(value) for value in record.values())
 
 
-# -- the batch and one by one --------------------------------------------------------------------------------------------
+# -- the batch and one by one ------------------------------------------------------------------------------------------
 
 
 def row(number, **fields):
@@ -228,12 +237,10 @@ def test_a_batch_writes_what_one_by_one_would_be_written(run, monkeypatch, reaso
         if single:
             monkeypatch.setattr(UserSession, "_write_new", lambda *_args, **_more: None)
         with monkeypatch.context() as inside:
-            found = []
             inside.setattr(
-                "usermgmt.domains.import_.runs.Run._record", lambda self, *_: found.append(tables(self._ctx.db))
+                "usermgmt.domains.import_.runs.Run._record", lambda self, *_: rehearsed.append(tables(self._ctx.db))
             )
             assert run([*line, "--dry-run"], stdin=data, clock=NOW).json["created"] == len(MANY)
-        rehearsed += found
     first, second = rehearsed
     assert first == second
     assert len(first["audit_pii"]) == len(MANY)

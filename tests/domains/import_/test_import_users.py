@@ -391,3 +391,8 @@ def test_wordpress_users(run, corpus):
     taken = run(f"import users {folder / '01-user-invalid.csv'} --json", exit=5)
     assert taken.json["rejected"] == 1
     assert run(f"import users {folder / '02-user-valid.csv'} --json").json["unchanged"] == 1
+
+
+def test_names_given_up_in_another_form_are_refused(run):
+    answer = load(run, '{"username": "alice", "former_names": [{"old": 1}]}\n', "--json", exit=6, suffix="ndjson")
+    assert answer.error["code"] == "user.field"

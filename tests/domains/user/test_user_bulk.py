@@ -170,6 +170,14 @@ def test_what_cannot_be_read_is_said(run, tmp_path):
     assert run("user suspend --from-file /dev/null --yes").err == "nobody is meant: no user fits\n"
 
 
+def test_what_never_ends_is_not_read_for_ever(run, monkeypatch):
+    monkeypatch.setattr("usermgmt.kernel.context.LONGEST_INPUT", 1000)
+    make(run, "alice")
+    assert "1000" in run("user suspend --from-file /dev/zero --yes", exit=6).err
+    assert "1000" in run("user note alice --text -", stdin="x" * 1001, exit=6).err
+    assert run("user note alice --text -", stdin="x" * 1000).out
+
+
 def test_a_pipe_is_read_once_and_no_lock_waits_for_it(run, tmp_path):
     make(run, "alice", "bob")
     pipe = tmp_path / "pipe"

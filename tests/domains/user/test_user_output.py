@@ -412,6 +412,11 @@ def test_history_is_revealed_too_and_then_tells_so(people):
     assert again[0]["changes"]["email"] == [None, "a***@example.com"]
 
 
+def test_a_revealed_list_that_is_cut_counts_what_it_shows(people):
+    people("user list --limit 2 --reveal")
+    assert people("audit list --json").json[-1]["facts"]["count"] == 2
+
+
 def test_only_reads_reveal(people):
     assert people("user set alice --gender male --reveal --json", exit=2).error["code"] == "usage.option"
     assert people("user exists alice --reveal --json", exit=2).error["code"] == "usage.option"

@@ -238,7 +238,7 @@ class ColumnReader:
     def _former_names(self, value: Any) -> list[Former]:
         """Read names given up: an object ``{name: time}``, or a list of names that are given up now."""
         found = _json("former_names", value) if isinstance(value, str) else value
-        if isinstance(found, list):
+        if isinstance(found, list) and all(isinstance(one, str) for one in found):
             found = dict.fromkeys(found, self._ctx.now)
         if not isinstance(found, dict) or not all(isinstance(one, str) for pair in found.items() for one in pair):
             raise _malformed("former_names", N_("write them as a JSON object: each name with its time"))
