@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Format, Record
-from usermgmt.engines.tabular.writing import _HARMLESS, writer
+from usermgmt.engines.tabular.writing import writer
 from usermgmt.kernel.errors import DiskFull
 from usermgmt.kernel.formula import TRIGGERS, guard, unguard
-from usermgmt.kernel.text import json_neutral, neutral
+from usermgmt.kernel.text import _HARMLESS, json_neutral, neutral
 
 CORPUS = os.environ.get("USERMGMT_CORPUS", "")
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
