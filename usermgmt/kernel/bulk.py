@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,7 +27,7 @@ def many_objects() -> Iterator[None]:
         gc.unfreeze()
 
 
-def insert(connection: Connection, table: sa.Table, columns: Mapping[str, Sequence[Any]]) -> None:
+def insert(connection: Connection, table: sa.TableClause, columns: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows given as columns of equal length, as the driver takes their values; None is NULL."""
     sqlite = connection.dialect.name == "sqlite"
     names, marks, values = [], [], []
@@ -34,23 +35,44 @@ def insert(connection: Connection, table: sa.Table, columns: Mapping[str, Sequen
         empty = column.count(None)
         if empty == len(column):
             continue
-        names.append(f'"{name}"')
+        names.append(name)
         marks.append("?" if sqlite else "%s")
         if empty and sqlite and "" not in column:
             # Python's sqlite3 looks for an adapter of each None, which takes longer than a dozen texts
             marks[-1] = "nullif(?, '')"
             column = ["" if value is None else value for value in column]  # noqa: PLW2901 - the same column
         values.append(column)
-    rows = list(zip(*values, strict=True))
-    if rows:
-        statement = f'INSERT INTO "{table.name}" ({", ".join(names)}) VALUES ({", ".join(marks)})'  # noqa: S608 - names are ours
-        connection.exec_driver_sql(statement, rows)
+    _execute(connection, table, names, marks, list(zip(*values, strict=True)))
 
 
-def insert_rows(connection: Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows that hold no None, given as tuples in the order of ``names``."""
-    if rows:
-        insert(connection, table, dict(zip(names, zip(*rows, strict=True), strict=True)))
+_TOGETHER = 50
+"""Rows of one statement on SQLite: each statement opens the table and all of its indexes anew."""
+
+
+def _execute(
+    connection: Connection,
+    table: sa.TableClause,
+    names: Sequence[str],
+    marks: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    columns = ", ".join(f'"{name}"' for name in names)
+    insert_into = f'INSERT INTO "{table.name}" ({columns}) VALUES '  # noqa: S608 - names are ours
+    one, whole = f"({', '.join(marks)})", 0
+    if connection.dialect.name == "sqlite" and len(rows) >= _TOGETHER:
+        whole = len(rows) - len(rows) % _TOGETHER
+        packs = [tuple(chain.from_iterable(rows[at : at + _TOGETHER])) for at in range(0, whole, _TOGETHER)]
+        connection.exec_driver_sql(insert_into + ", ".join([one] * _TOGETHER), packs)
+    if len(rows) > whole:
+        connection.exec_driver_sql(insert_into + one, rows[whole:])
+
+
+def insert_rows(
+    connection: Connection, table: sa.TableClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows given as tuples in the order of ``names``; best where they hold no None."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    _execute(connection, table, names, [mark] * len(names), rows)
 
 
 def next_ids(connection: Connection, table: sa.Table, count: int) -> range | list[int]:

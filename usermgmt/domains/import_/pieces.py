@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.import_.errors import UnknownKey
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from usermgmt.engines.tabular.reading import Table
 
 _BYTES = 8 << 20
-"""How much of the file one piece holds at most, as far as its rows are no larger themselves."""
+"""How much of the file one piece holds at most, but for the records of one look."""
+_LOOK = 50
+"""Records that are taken between two looks at how much that was."""
 
 
 class Pieces:
@@ -53,27 +56,44 @@ class Pieces:
 
     def _next(self) -> Piece | None:
         piece = Piece(Chunk([], {}), [])
-        taken = self._source.position
-        try:
-            for item in self._items:
-                self._begun = True
-                self._take(piece, item)
-                if len(piece.raw) + len(piece.bad) >= self._size or self._source.position - taken > _BYTES:
-                    break
-            else:
-                piece.last = True
-        except FileFault as fault:
-            if not self._begun:
-                raise
-            # what came before it is sound, and what comes after it cannot be read
-            piece.bad.append(Bad(len(piece.raw), int(str(fault.facts.get("line", 0))), fault))
-            piece.last = True
+        began = self._source.position
+        while not piece.last and self._source.position - began < _BYTES:
+            room = self._size - len(piece.raw) - len(piece.bad)
+            if room <= 0:
+                break
+            self._some(piece, min(room, _LOOK))
         if not (piece.raw or piece.bad or piece.ignored):
             return None
         self._columns(piece)
         return piece
 
-    def _take(self, piece: Piece, item: Any) -> None:
+    def _some(self, piece: Piece, most: int) -> None:
+        """Take up to ``most`` records into ``piece``."""
+        items: list[Any] = []
+        try:
+            items.extend(islice(self._items, most))
+            piece.last = len(items) < most
+        except FileFault as fault:
+            if not (self._begun or items):
+                raise
+            # what came before it is sound, and what comes after it cannot be read
+            self._take(piece, items)
+            piece.bad.append(Bad(len(piece.raw), int(str(fault.facts.get("line", 0))), fault))
+            piece.last = True
+            return
+        self._take(piece, items)
+
+    def _take(self, piece: Piece, items: list[Any]) -> None:
+        self._begun = self._begun or bool(items)
+        sound = [item for item in items if item.__class__ is tuple and any(item[1])]
+        if len(sound) == len(items):
+            piece.chunk.lines.extend([line for line, _cells in sound])
+            piece.raw.extend([cells for _line, cells in sound])
+            return
+        for item in items:
+            self._take_one(piece, item)
+
+    def _take_one(self, piece: Piece, item: Any) -> None:
         if isinstance(item, BadRecord):
             piece.bad.append(Bad(len(piece.raw), item.line, item.error, item.cells))
             return

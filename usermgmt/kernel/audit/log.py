@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -152,47 +151,44 @@ class Log:
             return
         self._flush_denials()
         drafts, self._drafts = self._drafts, []
-        rows, parts = self._facts(drafts)
-        hashes = chain(bytes.fromhex(self.hash), self.seq + 1, rows)
-        self.frontier.extend(hashes)
         first = self.seq + 1
-        insert(
-            self.connection,
-            audit_entry,
-            [(first + i, *row, digest.hex()) for i, (row, digest) in enumerate(zip(rows, hashes, strict=True))],
-        )
-        columns: dict[str, list[Any]] = {
-            "seq": [first + part[0] for part in parts],
-            "part": [0] * len(parts),
-            "subject": [part[1] for part in parts],
-            "salt": [part[2].hex() for part in parts],
-            "body": [part[3] for part in parts],
-        }
-        bulk.insert(self.connection, audit_pii, columns)
+        parts, commits = self._parts(drafts, first)
+        rows = self._facts(drafts, commits)
+        hashes = chain(bytes.fromhex(self.hash), first, rows)
+        self.frontier.extend(hashes)
+        numbered = enumerate(zip(rows, hashes, strict=True), first)
+        insert(self.connection, audit_entry, [(seq, *row, digest.hex()) for seq, (row, digest) in numbered])
+        bulk.insert(self.connection, audit_pii, parts)
         self.seq, self.hash = self.seq + len(rows), hashes[-1].hex()
         self.connection.execute(
             sa.update(audit_head).values(seq=self.seq, hash=self.hash, frontier=self.frontier.dump())
         )
 
-    def _facts(self, drafts: list[Draft]) -> tuple[list[Facts], list[tuple[int, str, bytes, str]]]:
-        noise = self.ctx.random.bytes(SALT_BYTES * len(drafts))
-        parts = [
-            (i, draft.target, noise[i * SALT_BYTES : (i + 1) * SALT_BYTES], draft.personal)
-            for i, draft in enumerate(drafts)
-            if draft.personal
-        ]
+    def _parts(self, drafts: list[Draft], first: int) -> tuple[dict[str, list[Any]], list[str]]:
+        """Return the personal parts as columns of their table, and for each entry what it says about its own."""
+        kept = [(i, draft.target, draft.personal) for i, draft in enumerate(drafts) if draft.personal]
+        noise = self.ctx.random.bytes(SALT_BYTES * len(kept))
+        salts = [noise[at : at + SALT_BYTES] for at in range(0, len(noise), SALT_BYTES)]
+        subjects, texts = [target for _i, target, _text in kept], [text for _i, _target, text in kept]
         commits = [""] * len(drafts)
-        for (i, *_rest), made in zip(
-            parts, commitments([(salt, subject, text) for _i, subject, salt, text in parts]), strict=True
-        ):
+        for (i, _target, _text), made in zip(kept, commitments(zip(salts, subjects, texts, strict=True)), strict=True):
             commits[i] = made
+        columns: dict[str, list[Any]] = {
+            "seq": [first + i for i, _target, _text in kept],
+            "part": [0] * len(kept),
+            "subject": subjects,
+            "salt": [salt.hex() for salt in salts],
+            "body": texts,
+        }
+        return columns, commits
+
+    def _facts(self, drafts: list[Draft], commits: list[str]) -> list[Facts]:
         at, change, actor = self.ctx.now, self.ctx.change_id, self.ctx.actor.name
         via = self.ctx.actor.trace(self.ctx.command)
-        rows: list[Facts] = [
-            (at, change, actor, via, draft.action, draft.target, draft.outcome, draft.body, commit)
-            for draft, commit in zip(drafts, commits, strict=True)
+        return [
+            (at, change, actor, via, action, target, outcome, body, commit)
+            for (action, target, outcome, body, _personal), commit in zip(drafts, commits, strict=True)
         ]
-        return rows, parts
 
     def anchor(self, key_dir: Path, anchor_file: Path) -> None:
         """Append the head, signed, to the anchors; raises ``AnchorFault`` and what ``load_key`` raises."""
@@ -232,15 +228,6 @@ def first_head(store_id: str) -> dict[str, Any]:
     return {"id": 1, "seq": 0, "hash": genesis(store_id).hex(), "frontier": ""}
 
 
-@cache
-def _statement(table: sa.TableClause, dialect: str) -> str:
-    """Return the INSERT of all columns with positional parameters: bulk rows are tuples, with no dict made for each."""
-    mark = "?" if dialect == "sqlite" else "%s"
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join([mark] * len(table.columns))})'  # noqa: S608 - names are ours
-
-
 def insert(connection: Connection, table: sa.TableClause, rows: list[tuple[Any, ...]]) -> None:
     """Insert many rows given as tuples in the order of the table's columns, as the driver takes them."""
-    if rows:
-        connection.exec_driver_sql(_statement(table, connection.dialect.name), rows)
+    bulk.insert_rows(connection, table, [column.name for column in table.columns], rows)
