@@ -14,6 +14,7 @@ from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, User
 from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
+from usermgmt.kernel.signals import Stop, stop
 from usermgmt.kernel.streams import Streams
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def run(
     except UsermgmtError as error:
         report(streams, error, json=json_asked(argv))
         return int(error.exit)
-    except KeyboardInterrupt:
-        report(streams, Interrupted(), json=json_asked(argv))
-        return int(Exit.INTERRUPTED)
+    except (KeyboardInterrupt, Stop) as signalled:
+        ended = Terminated() if isinstance(signalled, Stop) else Interrupted()
+        report(streams, ended, json=json_asked(argv))
+        return int(ended.exit)
     except BrokenPipeError:
         # the reader has gone (`| head`): nothing is wrong, and nobody listens
         return int(Exit.BROKEN_PIPE)
@@ -134,10 +136,7 @@ def _harden() -> None:
     # a core file would hold secrets
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    def terminate(_number: int, _frame: object) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _leave(code: int) -> NoReturn:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from usermgmt.kernel.signals import Stop
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -24,7 +26,7 @@ _BREAKS = " \t\n\"'><=;|&(:"  # bash's own COMP_WORDBREAKS
 def complete(env: Mapping[str, str]) -> int:
     """Answer one TAB on standard output; always 0, since a shell has no use for another answer."""
     # whatever is wrong, the person is in the middle of a line
-    with suppress(Exception, KeyboardInterrupt):
+    with suppress(Exception, KeyboardInterrupt, Stop):
         sys.stdout.buffer.write("".join(f"{line}\n" for line in _answer(env, sys.argv[1:])).encode("utf-8", "replace"))
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from usermgmt.kernel import transaction
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.report import report as tell_error
+from usermgmt.kernel.signals import held
 from usermgmt.kernel.transfer import IGNORED, REJECTED, Finding, Written
 
 if TYPE_CHECKING:
@@ -115,12 +116,15 @@ class Run:
                 if (piece.last or self.halted) and self.tally.changed:
                     self._record_alone()
                 return
-            with transaction.writing(self._ctx):
-                row, tally = self._write(piece, checked, row, LONGEST)
-                done = row >= piece.count or self.halted
-                if done and (piece.last or self.halted):
-                    self._record(tally)
-            self._add(tally)
+            with ExitStack() as committing:
+                with transaction.writing(self._ctx):
+                    row, tally = self._write(piece, checked, row, LONGEST)
+                    done = row >= piece.count or self.halted
+                    if done and (piece.last or self.halted):
+                        self._record(tally)
+                    # a run that is told to end just after a commit counts what it committed
+                    committing.enter_context(held())
+                self._add(tally)
             if done:
                 return
 
