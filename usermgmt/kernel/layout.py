@@ -72,14 +72,15 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
     for word in text.split():
         space, piece = " ", ""
         for char in word:
-            if piece and _may_part(piece[-1], char):
+            if piece and may_part(piece[-1], char):
                 yield space, piece
                 space, piece = "", ""
             piece += char
         yield space, piece
 
 
-def _may_part(before: str, after: str) -> bool:
+def may_part(before: str, after: str) -> bool:
+    """Tell whether a line of Chinese may end between two characters that no space parts."""
     return (_wide(before) or _wide(after)) and after not in _NOT_FIRST and before not in _NOT_LAST
 
 

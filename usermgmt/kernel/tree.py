@@ -70,11 +70,12 @@ class _Help:
     def get_help(self, ctx: Any) -> str:
         size = ctx.terminal_width or (layout.width(ctx.obj.env, ctx.obj.streams) if ctx.obj else layout.USUAL)
         path = command_path(ctx)
-        parts = [layout.usage(_("Usage:"), [path, *self._pieces(ctx)], size), *self._words(size)]
+        parts = [layout.usage(_("Usage:"), [path, *self.pieces(ctx)], size), *self._words(size)]
         parts += [layout.section(title, rows, size) for title, rows in self._sections(ctx) if rows]
         return "\n\n".join([*parts, layout.paragraphs(self._last_words(), size)])
 
-    def _pieces(self, ctx: Any) -> Iterator[str]:
+    def pieces(self, ctx: Any) -> Iterator[str]:
+        """Yield the words of the synopsis that follow the command's own."""
         raise NotImplementedError
 
     def _last_words(self) -> str:
@@ -215,7 +216,7 @@ class Command(_Help, TyperCommand):
         del limit
         return summary(self)
 
-    def _pieces(self, ctx: Any) -> Iterator[str]:  # noqa: ARG002 - as a group's
+    def pieces(self, ctx: Any) -> Iterator[str]:  # noqa: ARG002 - as a group's
         shown: list[Any] = [one for one in self.params if not getattr(one, "hidden", False)]
         for one in shown:
             if not isinstance(one, TyperOption):
@@ -248,14 +249,18 @@ class Group(_Help, TyperGroup):
             )
         return self.commands.get(cmd_name)
 
-    def _pieces(self, _ctx: Any) -> Iterator[str]:
+    def pieces(self, _ctx: Any) -> Iterator[str]:
         yield from (_("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
 
     def _words(self, size: int) -> Iterator[str]:
         yield layout.paragraphs(_(self.help or ""), size)
 
-    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    def children(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield the names that may follow with their lines, each panel with its title."""
         yield _("Commands"), [(name, summary(self.get_command(ctx, name))) for name in self.list_commands(ctx)]
+
+    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        yield from self.children(ctx)
         yield from super()._sections(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -290,13 +295,12 @@ class Root(Group):
         """Return every name that may follow with its line, importing nothing."""
         return [(row.name, _(row.summary)) for row in GROUPS]
 
-    def _pieces(self, _ctx: Any) -> Iterator[str]:
+    def pieces(self, _ctx: Any) -> Iterator[str]:
         yield from (_("[GLOBAL OPTIONS]"), _("GROUP"), _("VERB"), _("[ARGUMENTS]"), _("[OPTIONS]"))
 
-    def _sections(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    def children(self, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:  # noqa: ARG002 - as a group's
         for panel in PANELS:
             yield _(panel), [(row.name, _(row.summary)) for row in GROUPS if row.panel == panel]
-        yield from self.option_sections(ctx)
 
     def _last_words(self) -> str:
         return _(
