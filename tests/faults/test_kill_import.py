@@ -6,6 +6,7 @@ import csv
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -111,17 +112,22 @@ def test_a_terminated_run_leaves_its_entry_and_no_report(run, tmp_path):
 
 
 def test_another_writer_gets_through_while_an_import_runs(run, tmp_path):
+    """A single change waits for the chunk that is being written, and not for chunk after chunk."""
     path = people(tmp_path / "u.csv", 25_000)
-    with start(run, "import", "users", path, chunk=5000) as child:
+    passed = []
+    with start(run, "import", "users", path, chunk=2500) as child:
         while child.poll() is None and not run.sql('SELECT count(*) FROM "user"')[0][0]:
             time.sleep(0.02)
-        added = 0
         while child.poll() is None:
-            run(f"user add other-{added}")
-            added += 1
+            before = run.sql('SELECT max(id) FROM "user"')[0][0]
+            run(f"user add other-{len(passed)}")
+            found = run.sql('SELECT id FROM "user" WHERE username = ?', f"other-{len(passed)}")[0][0]
+            passed.append((found - before) // 2500)
         assert child.wait() == 0, child.stderr.read()
-    assert added >= 2
-    assert run.sql('SELECT count(*) FROM "user"')[0][0] == 25_000 + added
+    # the one that was there, and one that began before the change stood in line; a busy machine may delay one or two
+    assert statistics.median(passed) <= 2, passed
+    assert len(passed) >= 3
+    assert run.sql('SELECT count(*) FROM "user"')[0][0] == 25_000 + len(passed)
     run("audit verify --state")
 
 

@@ -178,6 +178,11 @@ def for_bulk(connection: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def be_patient(connection: Any, seconds: float) -> None:
+    """Let a driver's connection wait ``seconds`` for a lock."""
+    connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+
+
 def _begin(connection: Connection) -> None:
     # a writer takes its lock at once: a read that becomes a write later fails without waiting (SQLITE_BUSY_SNAPSHOT)
     options = connection.get_execution_options()

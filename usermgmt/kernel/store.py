@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
+from usermgmt.kernel.turns import turn
 from usermgmt.migrations import HEAD, KNOWN
 
 if TYPE_CHECKING:
@@ -212,10 +213,23 @@ class Store:
         with self.guarded(), self._connection(writes=writes) as connection:
             last = self._identify(connection)
             connection.execution_options(lockless=False, writes=writes)
-            with connection.begin():
+            with self.in_line(connection) if writes else nullcontext(), connection.begin():
                 if last is not None:
                     self._check_anchor(connection, last)
                 yield connection
+
+    @contextmanager
+    def in_line(self, connection: Connection) -> Iterator[None]:
+        """Wait in line for the writers' lock, which ``connection`` takes inside; on PostgreSQL the lock is the line.
+
+        Raises ``StoreBusy``, ``UnsafeStore``.
+        """
+        if self.place.path is None:
+            yield
+            return
+        with turn(self.place.path, self.busy_timeout) as left:
+            sqlite.be_patient(connection.connection.driver_connection, left)
+            yield
 
     def _identify(self, connection: Connection) -> Anchor | None:
         """Read what the store is, and then its last anchor, before the snapshot that is compared with it begins.

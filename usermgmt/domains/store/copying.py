@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from usermgmt.domains.store import contents, rows
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import StoreBusy
+from usermgmt.kernel.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,11 @@ def overwrite(live: Store, copy: Path, finish: Callable[[Head], None]) -> None:
     store is then as it was.
     """
     assert live.place.path is not None
-    with raw_connection(copy) as source, raw_connection(live.place.path, live.busy_timeout) as target:
+    with (
+        raw_connection(copy) as source,
+        turn(live.place.path, live.busy_timeout) as left,
+        raw_connection(live.place.path, left) as target,
+    ):
         _same_pages(source, target)
         if target.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
             _beside_readers(live, source, target, finish)

@@ -112,7 +112,7 @@ def _locked(store: Store) -> Iterator[Connection]:
             # the switch does nothing inside a transaction
             raw.execute("PRAGMA foreign_keys=OFF")
         connection.execution_options(writes=True)
-        with connection.begin():
+        with store.in_line(connection), connection.begin():
             yield connection
 
 
