@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from usermgmt.kernel import results, tree
+from usermgmt.kernel import bulk, results, tree
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
 from usermgmt.kernel.errors import Exit, UsermgmtError
@@ -70,6 +70,17 @@ def test_rows_changed_without_an_entry_are_rolled_back(call, run):
     code, _out, error, _streams = call(act, writes=True)
     assert (code, error.code) == (Exit.ERROR, "audit.unrecorded")
     assert region(run) == "CN"
+
+
+def test_rows_written_in_bulk_without_an_entry_are_rolled_back(call, run):
+    run("user add alice")
+
+    def act(ctx: Context) -> None:
+        bulk.insert_rows(ctx.db, sa.table("user_tag"), ("user_id", "tag"), [(1, "a"), (1, "b")])
+
+    code, _out, error, _streams = call(act, writes=True)
+    assert (code, error.code) == (Exit.ERROR, "audit.unrecorded")
+    assert run("user show alice --json").json["tags"] == []
 
 
 def test_a_reading_command_cannot_write(call, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -29,20 +30,33 @@ def many_objects() -> Iterator[None]:
 
 def insert(connection: Connection, table: sa.TableClause, columns: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows given as columns of equal length, as the driver takes their values; None is NULL."""
-    sqlite = connection.dialect.name == "sqlite"
+    if connection.dialect.name == "postgresql":
+        _copy_columns(connection, table, columns)
+        return
     names, marks, values = [], [], []
     for name, column in columns.items():
         empty = column.count(None)
         if empty == len(column):
             continue
         names.append(name)
-        marks.append("?" if sqlite else "%s")
-        if empty and sqlite and "" not in column:
+        marks.append("?")
+        if empty and "" not in column:
             # Python's sqlite3 looks for an adapter of each None, which takes longer than a dozen texts
             marks[-1] = "nullif(?, '')"
             column = ["" if value is None else value for value in column]  # noqa: PLW2901 - the same column
         values.append(column)
     _execute(connection, table, names, marks, list(zip(*values, strict=True)))
+
+
+def insert_rows(
+    connection: Connection, table: sa.TableClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows given as tuples in the order of ``names``; best where they hold no None."""
+    if connection.dialect.name == "postgresql":
+        if rows:
+            _copy_columns(connection, table, dict(zip(names, zip(*rows, strict=True), strict=True)))
+    else:
+        _execute(connection, table, names, ["?"] * len(names), rows)
 
 
 _TOGETHER = 50
@@ -59,7 +73,7 @@ def _execute(
     columns = ", ".join(f'"{name}"' for name in names)
     insert_into = f'INSERT INTO "{table.name}" ({columns}) VALUES '  # noqa: S608 - names are ours
     one, whole = f"({', '.join(marks)})", 0
-    if connection.dialect.name == "sqlite" and len(rows) >= _TOGETHER:
+    if len(rows) >= _TOGETHER:
         whole = len(rows) - len(rows) % _TOGETHER
         packs = [tuple(chain.from_iterable(rows[at : at + _TOGETHER])) for at in range(0, whole, _TOGETHER)]
         connection.exec_driver_sql(insert_into + ", ".join([one] * _TOGETHER), packs)
@@ -67,22 +81,55 @@ def _execute(
         connection.exec_driver_sql(insert_into + one, rows[whole:])
 
 
-def insert_rows(
-    connection: Connection, table: sa.TableClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert rows given as tuples in the order of ``names``; best where they hold no None."""
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    _execute(connection, table, names, [mark] * len(names), rows)
+# -- PostgreSQL: COPY in its text format (PostgreSQL's manual, COPY, "Text Format") -----------------------------------
+
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_ESCAPED = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_NULL = "\\N"
 
 
-def next_ids(connection: Connection, table: sa.Table, count: int) -> range | list[int]:
-    """Return the ids of the next ``count`` rows of a table with ``SERIAL`` ids; only a writer may ask."""
+def _copy_columns(connection: Connection, table: sa.TableClause, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Copy rows given as columns; of ids that ``next_ids`` gave it takes note, now that they are in use."""
+    held = {name: cells for name, column in columns.items() if (cells := _cells(column)) is not None}
+    if not held:
+        return
+    rows = "\n".join(map("\t".join, zip(*held.values(), strict=True))) + "\n"
+    names = ", ".join(f'"{name}"' for name in held)
+    connection.exec_driver_sql(f'COPY "{table.name}" ({names}) FROM STDIN', execution_options={"copies": rows.encode()})
+    if "id" in columns:
+        query = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)"
+        connection.exec_driver_sql(query, (f'"{table.name}"', max(columns["id"])))
+
+
+def _cells(column: Sequence[Any]) -> Sequence[str] | None:
+    """Return texts, numbers and truths as COPY reads them, or None where all are NULL."""
+    kinds = set(map(type, column))
+    if kinds <= {type(None)}:
+        return None
+    texts = column if kinds == {str} else ["" if value is None else str(value) for value in column]
+    if _SPECIAL.search("".join(texts)):
+        texts = [_SPECIAL.sub(_escaped, text) for text in texts]
+    if type(None) not in kinds:
+        return texts
+    return [_NULL if value is None else text for value, text in zip(column, texts, strict=True)]
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _ESCAPED[found[0]]
+
+
+def next_ids(connection: Connection, table: sa.Table, count: int) -> range:
+    """Return the ids of the next ``count`` rows of a table with ``SERIAL`` ids; only a writer may ask.
+
+    Those that no ``insert`` follows for are given again.
+    """
     if connection.dialect.name == "sqlite":
         query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
         last = connection.exec_driver_sql(query, (table.name,)).scalar() or 0
-        return range(last + 1, last + count + 1)
-    query = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
-    return [row[0] for row in connection.exec_driver_sql(query, (f'"{table.name}"', count))]
+    else:
+        query = "SELECT pg_sequence_last_value(pg_get_serial_sequence(%s, 'id')::regclass)"
+        last = connection.exec_driver_sql(query, (f'"{table.name}"',)).scalar() or 0
+    return range(last + 1, last + count + 1)
 
 
 def among(db: Connection, column: Any, values: Iterable[str] | Iterable[int]) -> Any:

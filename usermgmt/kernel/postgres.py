@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 DRIVER = "postgresql+psycopg"
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 VERIFYING = ("verify-ca", "verify-full")
+_BLOCK = 1 << 17
+"""Bytes of a COPY that are sent at once."""
 
 
 class NoDriver(Unavailable):
@@ -113,7 +115,19 @@ def engine(url: URL, *, busy_timeout: float, tls: str) -> Engine:
         },
     )
     event.listen(made, "begin", _begin)
+    event.listen(made, "do_execute", _copy)
     return made
+
+
+def _copy(cursor: Any, statement: str, _parameters: Any, context: Any) -> bool | None:
+    """Give a COPY the rows of its execution option ``copies``, where SQLAlchemy sees the statement and its errors."""
+    rows: bytes | None = context.execution_options.get("copies")
+    if rows is None:
+        return None
+    with cursor.copy(statement) as copy:
+        for at in range(0, len(rows), _BLOCK):
+            copy.write(rows[at : at + _BLOCK])
+    return True
 
 
 def _begin(connection: Connection) -> None:

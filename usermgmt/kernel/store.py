@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.settings import Settings
 
-_AUDIT = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE)
+_AUDIT = re.compile(
+    r'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE
+)
 _CHANGING = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b",
     re.IGNORECASE | re.DOTALL,
