@@ -94,8 +94,8 @@ def with_password(url: URL, password_file: Path | None) -> URL:
     return url.set(password=text.rstrip("\n"))
 
 
-def engine(url: URL, *, busy_timeout: float, tls: str) -> Engine:
-    """Return an engine on ``url``; each connection is opened anew."""
+def engine(url: URL, *, busy_timeout: float, tls: str, schema: str = "public") -> Engine:
+    """Return an engine on ``url``; each connection is opened anew, and finds tables in ``schema``."""
     try:
         import psycopg  # noqa: F401 - asked for here, so that its absence is one clear line
     except ImportError:
@@ -111,7 +111,7 @@ def engine(url: URL, *, busy_timeout: float, tls: str) -> Engine:
             "application_name": "usermgmt",
             "client_encoding": "utf8",
             "connect_timeout": max(2, int(busy_timeout)),
-            "options": f"-c timezone=UTC -c lock_timeout={wait} -c search_path=public",
+            "options": f"-c timezone=UTC -c lock_timeout={wait} -c search_path={schema}",
         },
     )
     event.listen(made, "begin", _begin)

@@ -1,69 +1,146 @@
-"""What the schema of a store holds that the program did not make: a trigger or a view would act in its name."""
+"""Whether the schema of a store is the one that the program makes.
+
+What is beyond it could act in the program's name, as a trigger; what is missing, as a CHECK, lets anything in. Each
+engine writes a new schema beside the store's and compares how it tells of both: no two versions tell of one alike.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from usermgmt.kernel import sqlite
+from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Connection
 
-_POSTGRESQL = """
-SELECT 'trigger', t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'rule', r.rulename, c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-    WHERE r.rulename <> '_RETURN' AND c.relnamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'policy', p.polname, c.relname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
-    WHERE c.relnamespace = 'public'::regnamespace
-UNION ALL
-SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END, c.relname, NULL
-    FROM pg_class c WHERE c.relkind IN ('v', 'm', 'f') AND c.relnamespace = 'public'::regnamespace
+_Objects = dict[tuple[str, str], str]
+"""Definitions by kind and name."""
+
+_OF_SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_OF_POSTGRESQL = """
+WITH ours AS (
+    SELECT c.oid, relname, relkind, relpersistence, relrowsecurity FROM pg_class c WHERE relnamespace = {schema}
     -- what an extension brings along is the database administrator's
     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+)
+SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+    ELSE 'table' END, relname,
+    concat(CASE WHEN relpersistence = 'u' THEN 'unlogged' END, CASE WHEN relrowsecurity THEN 'secured' END)
+    FROM ours WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+UNION ALL
+SELECT 'column', relname || '.' || attname, concat_ws(' ', format_type(atttypid, atttypmod), collname,
+    CASE WHEN attnotnull THEN 'NOT NULL' END, pg_get_expr(adbin, adrelid, true))
+    FROM ours JOIN pg_attribute ON attrelid = ours.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_collation l ON l.oid = attcollation
+    LEFT JOIN pg_attrdef ON adrelid = ours.oid AND adnum = attnum WHERE relkind IN ('r', 'p')
+UNION ALL
+SELECT 'constraint', conname || ' on ' || relname, pg_get_constraintdef(o.oid, true)
+    FROM ours JOIN pg_constraint o ON conrelid = ours.oid WHERE contype IN ('c', 'f', 'p', 'u', 'x')
+UNION ALL
+SELECT 'index', i.relname || ' on ' || ours.relname,
+    concat_ws(' ', pg_get_indexdef(i.oid, 0, true), CASE WHEN NOT indisvalid THEN 'INVALID' END)
+    FROM ours JOIN pg_index ON indrelid = ours.oid JOIN pg_class i ON i.oid = indexrelid
+UNION ALL
+-- those of foreign keys count where somebody has switched them off
+SELECT 'trigger', tgname || ' on ' || relname, tgenabled::text
+    FROM ours JOIN pg_trigger ON tgrelid = ours.oid WHERE NOT tgisinternal OR tgenabled <> 'O'
+UNION ALL
+SELECT 'rule', rulename || ' on ' || relname, ''
+    FROM ours JOIN pg_rewrite ON ev_class = ours.oid WHERE rulename <> '_RETURN'
+UNION ALL
+SELECT 'policy', polname || ' on ' || relname, '' FROM ours JOIN pg_policy ON polrelid = ours.oid
 """
-"""Yields kind, name, and the table that it is on."""
+_DERIVED = frozenset({"table", "column", "constraint", "index"})
+"""What says nothing by itself, where there is no new schema to compare it with."""
+_FORBIDDEN = ("42501", "25006")
+"""The login may make no temporary tables; the server is a standby (PostgreSQL's manual, appendix A)."""
+
+PARTLY = N_("the login may make no temporary tables: only triggers, rules, policies and views were looked for")
+
+_known: dict[tuple[object, ...], _Objects] = {}
 
 
-def foreign(connection: Connection, revision: str) -> list[str]:
-    """Return what is in the schema and should not be, or is another than ``revision`` makes, as ``trigger x on user``.
+class Compared(NamedTuple):
+    """What is missing, beyond, or another than it should be, as ``trigger x on user``.
 
-    On SQLite every object is compared, as text, with those of a new store; on PostgreSQL, which writes definitions in
-    its own way, what could act or hide is looked for. An index beyond ours does no harm.
+    Not ``whole`` where the login may make nothing to compare with: then only what could act or hide was looked for.
     """
-    if connection.dialect.name == "sqlite":
-        return _altered(connection, revision)
-    found = connection.exec_driver_sql(_POSTGRESQL)
-    return sorted(f"{kind} {name} on {table}" if table else f"{kind} {name}" for kind, name, table in found)
+
+    names: list[str]
+    whole: bool = True
+
+    @property
+    def problem(self) -> str:
+        """What is wrong in words, empty where nothing is."""
+        if not self.names:
+            return ""
+        return _("the schema is not what this program makes: {names}").format(names=", ".join(self.names))
 
 
-def _altered(connection: Connection, revision: str) -> list[str]:
-    there, made = _objects(connection), _made(revision)
+def compare(connection: Connection, revision: str) -> Compared:
+    """Compare the schema with what ``revision`` makes; an index beyond it does no harm."""
+    there, made = _objects(connection), _new(connection, revision)
+    if made is None:
+        return Compared(_named(key for key in there if key[0] not in _DERIVED), whole=False)
     differing = [key for key, text in made.items() if there.get(key) != text]
-    beyond = [key for key in there.keys() - made.keys() if key[0] != "index"]
-    return sorted(f"{kind} {name}" for kind, name in (*differing, *beyond))
+    return Compared(_named([*differing, *(key for key in there.keys() - made.keys() if key[0] != "index")]))
 
 
-def _objects(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return the text of every object of a SQLite store, by kind and name."""
-    rows = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+def _named(keys: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted(f"{kind} {name}" for kind, name in keys)
+
+
+def _objects(connection: Connection, schema: str = "'public'::regnamespace") -> _Objects:
+    query = _OF_SQLITE if connection.dialect.name == "sqlite" else _OF_POSTGRESQL.format(schema=schema)
     # sqlite_sequence and what ANALYZE leaves are SQLite's own
     return {
         (kind, name): " ".join(text.split())
-        for kind, name, text in rows
+        for kind, name, text in connection.exec_driver_sql(query)
         if not (kind == "table" and name.startswith("sqlite_"))
     }
 
 
-def _made(revision: str) -> dict[tuple[str, str], str]:
-    import sqlalchemy as sa
-    from sqlalchemy.pool import NullPool
+def _new(connection: Connection, revision: str) -> _Objects | None:
+    key = (connection.dialect.name, connection.dialect.server_version_info, revision)
+    if key not in _known:
+        made = _made_on_sqlite(revision) if key[0] == "sqlite" else _made_on_postgresql(connection, revision)
+        if made is None:
+            return None
+        _known[key] = made
+    return _known[key]
 
+
+def _made_on_sqlite(revision: str) -> _Objects:
     from usermgmt.migrations.run import upgrade
 
     engine = sa.create_engine("sqlite://", module=sqlite.driver(), poolclass=NullPool)
     with engine.connect() as connection, connection.begin():
         upgrade(connection, revision)
         return _objects(connection)
+
+
+def _made_on_postgresql(store: Connection, revision: str) -> _Objects | None:
+    """Make the schema of temporary tables, on a connection of its own: that of the store may be reading only."""
+    from usermgmt.kernel import postgres
+    from usermgmt.migrations.run import upgrade
+
+    engine = postgres.engine(store.engine.url, busy_timeout=5, tls="insecure-allowed", schema="pg_temp")
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(lockless=True)
+            with connection.begin() as transaction:
+                upgrade(connection, revision)
+                made = _objects(connection, "pg_my_temp_schema()")
+                transaction.rollback()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _FORBIDDEN:
+            raise
+        return None
+    return made

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from usermgmt.domains.doctor.surroundings import NETWORK, mounted
-from usermgmt.kernel import sqlite
+from usermgmt.kernel import schema, sqlite
 from usermgmt.kernel.audit import keys
 
 FILE_CHECKS = {"configuration", "engine", "file", "directory", "file-system", "space"}
@@ -297,6 +298,11 @@ def test_the_longest_and_last_mount_counts(path, kind):
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
+def as_login(run, name):
+    parts = urlsplit(run.url)
+    return urlunsplit((parts[0], f"{name}:x@" + parts.netloc.rpartition("@")[2], *parts[2:]))
+
+
 @pytest.mark.engines("postgresql")
 def test_a_server_that_may_lose_commits_is_a_warning(run):
     rows = {row["check"]: row for row in run("doctor --json", exit=10).json}
@@ -307,19 +313,72 @@ def test_a_server_that_may_lose_commits_is_a_warning(run):
 
 @pytest.mark.engines("postgresql")
 def test_a_login_without_rights_is_a_warning(run):
-    from urllib.parse import urlsplit, urlunsplit
-
-    name = urlsplit(run.url).path[1:]
+    name = run.sql("SELECT current_database()")[0][0]
     run.sql(f"CREATE ROLE r_{name} LOGIN PASSWORD 'x'")
     run.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO r_{name}")
-    parts = urlsplit(run.url)
-    run.env["USERMGMT_STORE"] = urlunsplit((parts[0], f"r_{name}:x@" + parts.netloc.rpartition("@")[2], *parts[2:]))
+    run.env["USERMGMT_STORE"] = as_login(run, f"r_{name}")
     try:
         found = checked(run, 10)
         assert "INSERT user" in found["rights"]["message"]
     finally:
         run.sql(f"DROP OWNED BY r_{name}")
         run.sql(f"DROP ROLE r_{name}")
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ('ALTER TABLE "user" DROP CONSTRAINT ck_user_status_known', "constraint ck_user_status_known on user"),
+        (
+            "ALTER TABLE user_tag DROP CONSTRAINT pk_user_tag, ADD CONSTRAINT pk_user_tag PRIMARY KEY (tag, user_id)",
+            "constraint pk_user_tag on user_tag",
+        ),
+        ('ALTER TABLE "user" DROP CONSTRAINT uq_user_phone', "constraint uq_user_phone on user"),
+        (
+            "ALTER TABLE audit_pii DROP CONSTRAINT fk_audit_pii_seq_audit_entry",
+            "constraint fk_audit_pii_seq_audit_entry",
+        ),
+        ('ALTER TABLE "user" ALTER COLUMN status DROP NOT NULL', "column user.status"),
+        ("DROP INDEX ix_user_skeleton", "index ix_user_skeleton on user"),
+        ("ALTER TABLE user_note DISABLE TRIGGER ALL", "trigger RI_"),
+        ("CREATE TABLE evil (one INT)", "table evil"),
+        ("ALTER TABLE user_tag SET UNLOGGED", "table user_tag"),
+        ('ALTER TABLE "user" ENABLE ROW LEVEL SECURITY', "table user"),
+    ],
+)
+def test_a_schema_that_was_changed_is_12_and_names_what(run, statement, named):
+    run.sql(statement)
+    assert named in checked(run, 12)["integrity"]["message"]
+    assert named in run("audit verify", exit=12).err
+
+
+@pytest.mark.engines("postgresql")
+def test_an_index_beyond_ours_does_no_harm(run):
+    run.sql('CREATE INDEX mine ON "user" (occupation)')
+    assert checked(run) == {}
+
+
+@pytest.mark.engines("postgresql")
+def test_a_login_that_can_make_no_tables_to_compare_with_is_told(run, monkeypatch):
+    # another test may have made them in this process
+    monkeypatch.setattr(schema, "_known", {})
+    name = run.sql("SELECT current_database()")[0][0]
+    run.sql(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    run.sql(f"CREATE ROLE t_{name} LOGIN PASSWORD 'x'")
+    run.sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO t_{name}")
+    run.sql("CREATE VIEW evil AS SELECT 1 AS one")
+    owner = run.env["USERMGMT_STORE"]
+    run.env["USERMGMT_STORE"] = as_login(run, f"t_{name}")
+    try:
+        assert "view evil" in checked(run, 12)["integrity"]["message"]
+        run.sql("DROP VIEW evil")
+        assert "TEMPORARY" in checked(run, 10)["integrity"]["next"]
+        assert "temporary" in run("audit verify").err
+    finally:
+        run.env["USERMGMT_STORE"] = owner
+        run.sql(f"DROP OWNED BY t_{name}")
+        run.sql(f"DROP ROLE t_{name}")
 
 
 @pytest.mark.engines("postgresql")
@@ -332,6 +391,7 @@ def test_a_server_that_is_not_there_is_8(run):
 
 @pytest.mark.engines("postgresql")
 def test_an_old_schema_is_a_warning_with_the_command(run):
+    run.sql('DROP TABLE user_address, user_external_id, user_former_name, user_note, user_tag, "user"')
     run.sql("UPDATE alembic_version SET version_num = '0001'")
     assert checked(run, 10)["schema"]["next"] == "usermgmt store migrate"
 

@@ -129,9 +129,7 @@ class _Check:
         history = lineages.History(self.db)
         history.check(self.report, self.meta.lineage)
         vouched = self._check_vouchers(log, history)
-        for name in schema.foreign(self.db, self.revision):
-            text = _("the schema is not what this program makes: {name}")
-            self.report.add(Kind.SCHEMA, text.format(name=name), name=name)
+        self._check_schema()
         return {
             "entries": log.n,
             "hash": log.head_hash or None,
@@ -173,6 +171,14 @@ class _Check:
         elif log.root and log.n == self.head.seq and log.tree.dump() != self.head.frontier:
             text = _("the frontier beside the head of the log is not that of its {n} entries")
             self.report.add(Kind.FRONTIER, text.format(n=log.n))
+
+    def _check_schema(self) -> None:
+        found = schema.compare(self.db, self.revision)
+        for name in found.names:
+            text = _("the schema is not what this program makes: {name}")
+            self.report.add(Kind.SCHEMA, text.format(name=name), name=name)
+        if not found.whole:
+            self.report.warnings.append(_(schema.PARTLY))
 
     def _check_store(self) -> None:
         """Compare what the store says of itself with its first entry."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from usermgmt.domains.doctor.types import Finding, Severity, advice
 from usermgmt.domains.store import contents, verifying
+from usermgmt.kernel import schema
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.clock import from_text
@@ -145,7 +146,8 @@ def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
         embedded = store.dialect == "sqlite"
         problem = verifying.damage(connection, quick=True) if embedded else ""
         problem = problem or (verifying.foreign_keys(connection) if embedded else "")
-        problem = problem or verifying.schema(connection, store.meta.schema)
+        found = schema.compare(connection, store.meta.schema)
+        problem = problem or found.problem
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar() if embedded else ""
     if problem:
         hint = _("keep the store, and compare a backup: usermgmt store restore FILE --dry-run")
@@ -153,8 +155,11 @@ def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
     elif embedded:
         told = _("pages, foreign keys and schema hold; journal mode {mode}").format(mode=mode)
         yield Finding("integrity", Severity.OK, told)
-    else:
+    elif found.whole:
         yield Finding("integrity", Severity.OK, _("the schema holds"))
+    else:
+        hint = f"GRANT TEMPORARY ON DATABASE {store.place.url.database} TO ..."
+        yield Finding("integrity", Severity.WARNING, _(schema.PARTLY), hint)
 
 
 def audit(_ctx: Context, store: Store) -> Iterator[Finding]:

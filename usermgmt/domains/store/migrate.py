@@ -18,6 +18,7 @@ from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.invocation import data_home
 from usermgmt.kernel.results import UNCHANGED, UPDATED, Change
+from usermgmt.kernel.schema import compare
 from usermgmt.kernel.transaction import anchor
 from usermgmt.migrations import HEAD, KNOWN
 from usermgmt.migrations.run import upgrade
@@ -122,7 +123,7 @@ def _check(connection: Connection, store: Store, made: backup.Made, head: conten
         changed = differing(made.facts.counts, contents.counts(connection))
         if not changed and store.dialect == "sqlite":
             changed = verifying.foreign_keys(connection)
-        changed = changed or verifying.schema(connection, HEAD)
+        changed = changed or compare(connection, HEAD).problem
         if changed:
             raise MigrationChanged(schema=HEAD, problem=changed)
         verifying.chain(connection, store.meta.store_id, head)

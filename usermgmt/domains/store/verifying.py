@@ -14,7 +14,7 @@ from usermgmt.kernel.audit import rows
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.i18n import _
-from usermgmt.kernel.schema import foreign
+from usermgmt.kernel.schema import compare
 from usermgmt.kernel.store import describe
 from usermgmt.kernel.tables import audit_head
 from usermgmt.migrations import KNOWN
@@ -51,7 +51,7 @@ def whole_file(path: Path) -> Facts:
         if problem := damage(connection):
             raise IntegrityBroken(problem=_("the file is damaged: {problem}").format(problem=problem))
         meta = describe(connection, path.name, KNOWN)
-        if problem := foreign_keys(connection) or schema(connection, meta.schema):
+        if problem := foreign_keys(connection) or compare(connection, meta.schema).problem:
             raise IntegrityBroken(problem=problem)
         head = contents.head(connection)
         return Facts(meta, head, chain(connection, meta.store_id, head), contents.counts(connection))
@@ -100,9 +100,3 @@ def audit(connection: Connection, store_id: str, head: Head, marks: tuple[int, .
     if frontier != verifier.tree.dump():
         return _("the Merkle frontier in the head of the audit is not that of its entries"), verifier
     return "", verifier
-
-
-def schema(connection: Connection, revision: str) -> str:
-    """Return what the schema holds that ``revision`` did not make, empty where nothing; see ``kernel.schema``."""
-    found = foreign(connection, revision)
-    return _("the schema is not what this program makes: {names}").format(names=", ".join(found)) if found else ""
