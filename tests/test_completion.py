@@ -1,4 +1,4 @@
-"""TAB: what is offered, in two real shells too, and that nothing ever goes wrong visibly."""
+"""TAB: what is offered, in real shells too, and that nothing ever goes wrong visibly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from usermgmt.domains.completion.cli import FILES, Shell
 from usermgmt.kernel import completion
 from usermgmt.kernel.completion import split
 
 TOP = Path(__file__).parents[1]
-SHELLS = pytest.mark.parametrize("shell", ["bash", "zsh"])
+SHELLS = pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 
 
 def offered(run, line: str, **env: str) -> list[str]:
@@ -116,7 +117,7 @@ def test_settings_topics_and_shells(people):
     assert offered(people, "config set output.color a") == ["auto", "always"]
     assert offered(people, "help exit") == ["exit-codes"]
     assert offered(people, "help user ren") == ["rename"]
-    assert offered(people, "completion ") == ["bash", "zsh"]
+    assert offered(people, "completion ") == ["bash", "zsh", "fish", "powershell"]
 
 
 @sqlite
@@ -163,6 +164,30 @@ def test_zsh_is_given_help_and_whole_words(people):
     assert list(completion._answer(env, ["user", "list", "--output=js"])) == ["--output=json"]
     chinese = list(completion._answer({**env, "USERMGMT_LANG": "zh"}, ["config", "get", "lan"]))
     assert [line.partition("\t")[0] for line in chinese] == ["lang"]
+
+
+@sqlite
+def test_fish_and_powershell_are_given_help_and_whole_words_too(people):
+    def answer(shell: str, *words: str) -> list[str]:
+        return list(completion._answer({**people.env, "_USERMGMT_COMPLETE": shell}, [*words]))
+
+    for shell, dot in (("fish", ""), ("powershell", ".")):
+        assert answer(shell, "user", f"{dot}exi") == ["exists\tTell by the exit code whether a user exists: 0 yes, 3 no."]
+        assert answer(shell, "user", "show", f"{dot}username:ali") == ["username:alice"]
+        assert answer(shell, "user", "list", f"{dot}--output=js") == ["--output=json"]
+        assert answer(shell, "user", "list", "--fields", f"{dot}id,user")[0] == ":nospace"
+        assert answer(shell, "user", "suspend", "--from-file", dot) == [":files"]
+        assert "user\tUsers: add, find, change, suspend, close." in answer(shell, dot)
+    # a stub that was cut short, or another program's call
+    assert answer("powershell") == answer("powershell", "")
+
+
+@sqlite
+def test_powershell_as_its_stub_calls(people):
+    env = {**people.env, "_USERMGMT_COMPLETE": "powershell"}
+    command = [sys.executable, "-m", "usermgmt", "user", "show", ".al"]
+    done = subprocess.run(command, env=env, capture_output=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == (b"alan\nalice\n", b"")
 
 
 def test_a_server_is_not_asked(run):
@@ -312,6 +337,13 @@ LINES = [
 ]
 
 
+READY = {
+    "bash": "PS1='ready> '; bind 'set bell-style none'",
+    "zsh": "PS1='ready> '; unset zle_bracketed_paste; setopt no_beep; autoload -Uz compinit; compinit -u -D",
+    "fish": "function fish_prompt; echo 'ready> '; end; set -g fish_autosuggestion_enabled 0",
+}
+
+
 @pytest.fixture
 def terminal(run, tmp_path):
     """Starts a shell in which `usermgmt ARGS` prints its arguments, and completes with the real program."""
@@ -330,14 +362,11 @@ def terminal(run, tmp_path):
     def start(shell: str) -> pexpect.spawn:
         if shutil.which(shell) is None:
             pytest.skip(f"there is no {shell}")
-        arguments = ["--norc", "--noprofile"] if shell == "bash" else ["-f"]
+        arguments = {"bash": ["--norc", "--noprofile"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
         child = pexpect.spawn(shell, [*arguments, "-i"], env=env, cwd=tmp_path, encoding="utf-8", timeout=30)
         started.append(child)
-        ready = "PS1='ready> '; unset zle_bracketed_paste; " + (
-            "bind 'set bell-style none'" if shell == "bash" else "setopt no_beep; autoload -Uz compinit; compinit -u -D"
-        )
-        child.sendline(ready)
-        name = "usermgmt.bash" if shell == "bash" else "_usermgmt"
+        child.sendline(READY[shell])
+        name = FILES[Shell(shell)]
         child.sendline(f"source {TOP / 'completions' / name}; echo sour''ced")
         child.expect("sourced")
         return child

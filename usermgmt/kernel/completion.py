@@ -2,8 +2,8 @@
 
 The protocol is ours, since Typer's splits the line at blanks and loses quotes and colons. The stub sets
 ``_USERMGMT_COMPLETE`` to the shell's name. Answer, a line each: first ``:files`` (complete file names) or ``:nospace``,
-where they hold, then the words, for zsh each with a tab and its help. Nothing is parsed by Typer, so that half a line
-or a wrong option does no harm, and neither pydantic nor SQLAlchemy is waited for.
+where they hold, then the words, for other shells than bash each with a tab and its help. Nothing is parsed by Typer, so
+that half a line or a wrong option does no harm, and neither pydantic nor SQLAlchemy is waited for.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def _answer(env: Mapping[str, str], argv: list[str]) -> Iterator[str]:
         words = words[1:]
     else:
         words, current, kept = argv[:-1], argv[-1] if argv else "", 0
+        # PowerShell may drop an empty argument, so its stub puts a dot before the last one
+        current = current[1:] if shell == "powershell" else current
     found = Line(env, words, current).found()
     if found.files:
         yield ":files"

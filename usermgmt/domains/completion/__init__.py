@@ -1,1 +1,1 @@
-"""Completion scripts: stubs for bash and zsh that ask the program."""
+"""Completion scripts: stubs for bash, zsh, fish and PowerShell that ask the program."""

@@ -22,15 +22,22 @@ class Shell(StrEnum):
 
     BASH = "bash"
     ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
 
 
-FILES = {Shell.BASH: "usermgmt.bash", Shell.ZSH: "_usermgmt"}
+FILES = {
+    Shell.BASH: "usermgmt.bash",
+    Shell.ZSH: "_usermgmt",
+    Shell.FISH: "usermgmt.fish",
+    Shell.POWERSHELL: "usermgmt.ps1",
+}
 
 
 @command(app, opens=False, lenient=True)
 def completion(
     ctx: Context,  # noqa: ARG001 - every command takes it
-    shell: Annotated[Shell, Argument(help=N_("bash or zsh."), show_default=False)],
+    shell: Annotated[Shell, Argument(help=N_("bash, zsh, fish or powershell."), show_default=False)],
 ) -> Page:
     """Print the completion script of a shell.
 
@@ -40,5 +47,6 @@ def completion(
     Examples:
     usermgmt completion bash > ~/.local/share/bash-completion/completions/usermgmt
     usermgmt completion zsh > ~/.zfunc/_usermgmt
+    usermgmt completion fish > ~/.config/fish/completions/usermgmt.fish
     """
     return Page(Path(__file__).with_name(FILES[shell]).read_text(encoding="utf-8"))
