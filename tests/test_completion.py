@@ -172,7 +172,9 @@ def test_fish_and_powershell_are_given_help_and_whole_words_too(people):
         return list(completion._answer({**people.env, "_USERMGMT_COMPLETE": shell}, [*words]))
 
     for shell, dot in (("fish", ""), ("powershell", ".")):
-        assert answer(shell, "user", f"{dot}exi") == ["exists\tTell by the exit code whether a user exists: 0 yes, 3 no."]
+        assert answer(shell, "user", f"{dot}exi") == [
+            "exists\tTell by the exit code whether a user exists: 0 yes, 3 no."
+        ]
         assert answer(shell, "user", "show", f"{dot}username:ali") == ["username:alice"]
         assert answer(shell, "user", "list", f"{dot}--output=js") == ["--output=json"]
         assert answer(shell, "user", "list", "--fields", f"{dot}id,user")[0] == ":nospace"

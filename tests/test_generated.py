@@ -56,7 +56,9 @@ def test_completion_scripts_are_the_ones_that_the_program_prints():
     assert {path.name for path in (TOP / "completions").iterdir()} == set(FILES.values())
 
 
-@pytest.mark.parametrize(("shell", "name"), [("bash", "usermgmt.bash"), ("zsh", "_usermgmt"), ("fish", "usermgmt.fish")])
+@pytest.mark.parametrize(
+    ("shell", "name"), [("bash", "usermgmt.bash"), ("zsh", "_usermgmt"), ("fish", "usermgmt.fish")]
+)
 def test_completion_scripts_are_shell(shell, name):
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell}")

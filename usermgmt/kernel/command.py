@@ -35,11 +35,12 @@ _LEAVES_ENTRY = (Exit.CONFLICT, Exit.INVALID)
 class Spec:
     """What a command declares.
 
-    ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``:
-    writes files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead
-    takes a store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that
-    its anchors contradict, and begins its own transactions, because it reports what is wrong. ``shows``: the view of
-    its result. ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command
+    ``writes``: runs in one writers' transaction. ``chunks``: writes, and begins its own transactions. ``files``: writes
+    files and no rows. ``opens``: opens the store; ``old``: also one of an older schema; ``finds``: instead takes a
+    store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that its
+    anchors contradict, and begins its own transactions, because it reports what is wrong. ``polls``: the flag with
+    which a reading command begins its own transactions, because it waits for changes. ``shows``: the view of its
+    result. ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command
     reads before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to mend it.
     """
 
@@ -51,6 +52,7 @@ class Spec:
     old: bool = False
     finds: bool = False
     checks: bool = False
+    polls: str = ""
     shows: View | None = None
     reveals: bool = False
     confirms: bool = False
@@ -139,7 +141,7 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     else:
         invocation.open_store(call, ctx, old=spec.old, anchored=not spec.checks)
     try:
-        if spec.chunks or spec.finds or spec.checks:
+        if spec.chunks or spec.finds or spec.checks or given.get(spec.polls):
             ctx.require_declared(spec.may)
             return _show(ctx, spec, body())
         if spec.writes:

@@ -138,7 +138,7 @@ class Renderer:
             self._data(self._objects(listing.fields, rows))
         else:
             hidden = self.masking.columns(listing.fields)
-            self._cells(listing.fields, (self.masking.row(row, hidden) for row in rows))
+            self._cells(listing.fields, (self.masking.row(row, hidden) for row in rows), measured=listing.measured)
         if listing.total is not None and not self.ctx.output.quiet and (total := listing.total()) > self._count:
             self.ctx.note(_("{shown} of {total} shown").format(shown=self._count, total=total))
 
@@ -186,7 +186,7 @@ class Renderer:
             separator = b",\n"
         self.out.stdout.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
 
-    def _cells(self, fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def _cells(self, fields: Sequence[str], rows: Iterable[Sequence[Any]], *, measured: int | None = None) -> None:
         """Write rows, masked already, as tsv, csv or a table."""
         header = self.ctx.output.header
         if self.shape == "table":
@@ -194,7 +194,7 @@ class Renderer:
 
             labels = [self.words.label(name) for name in fields] if header else None
             cells = ([self.words.cell(name, value) for name, value in zip(fields, row, strict=True)] for row in rows)
-            for line in lines(labels, cells, width=self.out.width, bold=self.colored):
+            for line in lines(labels, cells, width=self.out.width, bold=self.colored, measured=measured):
                 self.out.out(line + "\n")
             return
         from usermgmt.kernel.cells import csv_lines, tsv_lines

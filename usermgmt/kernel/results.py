@@ -17,13 +17,15 @@ CREATED, UPDATED, UNCHANGED, REMOVED, PENDING = "created", "updated", "unchanged
 class Listing:
     """Rows of a list, streamed; ``rows`` hold the values of ``fields`` in order.
 
-    ``total`` is called only where ``--limit`` cut the list to ``limit`` rows, to say how many there are.
+    ``total`` is called only where ``--limit`` cut the list to ``limit`` rows, to say how many there are. ``measured``
+    is how many rows are at hand where later ones may be long in coming: a table takes its widths from these.
     """
 
     fields: tuple[str, ...]
     rows: Iterable[tuple[Any, ...]]
     total: Callable[[], int] | None = None
     limit: int | None = None
+    measured: int | None = None
 
     def close(self) -> None:
         """End the reading of rows that nobody wants any more."""

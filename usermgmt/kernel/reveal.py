@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 
-def record_reveal(ctx: Context, result: Any) -> None:
-    """Leave the ``data.reveal`` entry for what is about to be shown.
+def record_reveal(ctx: Context, result: Any, **facts: Any) -> None:
+    """Leave the ``data.reveal`` entry, with further ``facts``, for what is about to be shown.
 
     Raises ``Denied``; where the entry cannot be written, nothing is shown.
     """
@@ -23,4 +23,4 @@ def record_reveal(ctx: Context, result: Any) -> None:
     if isinstance(result, results.Listing):
         count = result.total() if result.total is not None else 0
         count = count if result.limit is None else min(count, result.limit)
-    record(ctx, E.DATA_REVEAL, ctx.target, facts={"count": count, "fields": list(ctx.fields)})
+    record(ctx, E.DATA_REVEAL, ctx.target, facts={"count": count, "fields": list(ctx.fields), **facts})

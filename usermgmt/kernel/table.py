@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,21 +14,31 @@ _NARROWEST = 8
 
 
 def lines(
-    labels: Sequence[str] | None, rows: Iterable[Sequence[str]], *, width: int = 0, bold: bool = False
+    labels: Sequence[str] | None,
+    rows: Iterable[Sequence[str]],
+    *,
+    width: int = 0,
+    bold: bool = False,
+    measured: int | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of a table; ``width`` 0 means that nothing is shortened. Cells are neutralised already."""
+    """Yield the lines of a table; ``width`` 0 means that nothing is shortened. Cells are neutralised already.
+
+    ``measured`` is how many rows give the columns their widths, 500 unless told; where it is, what is wider runs over.
+    """
     from rich.cells import cell_len
 
     stream = iter(rows)
-    first = list(islice(stream, _MEASURED))
-    measured = [*([labels] if labels else []), *first]
-    widths = [max(map(cell_len, column)) for column in zip(*measured, strict=True)] if measured else []
+    first = list(islice(stream, _MEASURED if measured is None else measured))
+    sample = [*([labels] if labels else []), *first]
+    widths = [max(map(cell_len, column)) for column in zip(*sample, strict=True)] if sample else []
     widths = _fit(widths, width)
     if labels:
         head = _row(labels, widths, cut=bool(width))
         yield f"\x1b[1m{head}\x1b[0m" if bold else head
-    for row in chain(first, stream):
+    for row in first:
         yield _row(row, widths, cut=bool(width))
+    for row in stream:
+        yield _row(row, widths, cut=bool(width) and measured is None)
 
 
 def _fit(widths: list[int], width: int) -> list[int]:

@@ -81,21 +81,31 @@ def show(
     return Record(showing.entry(ctx, seq))
 
 
-@command(app, may=P.AUDIT_READ, shows=ENTRY, reveals=True)
+@command(app, may=P.AUDIT_READ, shows=ENTRY, reveals=True, polls="follow")
 def tail(
     ctx: Context,
     limit: Annotated[
         int, Option("--limit", help=N_("So many (20 unless told otherwise)."), metavar="N", min=0, show_default=False)
     ] = 20,
+    follow: Annotated[
+        bool, Option("--follow", "-f", help=N_("Then show each new entry as it comes, until interrupted."))
+    ] = False,
 ) -> Listing:
     """Show the newest entries, the oldest of them first.
+
+    With --follow it ends by a signal (130, 143) or when its reader goes (141). Entries that a restore took back are not
+    shown again: what begins the new lineage is, and a warning says so.
 
     Examples:
     usermgmt audit tail
     usermgmt audit tail --limit 100 --fields at,actor,action,target_name
+    usermgmt audit tail -f -o ndjson | logger -t usermgmt
     """
+    from usermgmt.domains.audit import following
     from usermgmt.kernel.audit import entries
 
+    if follow:
+        return following.follow(ctx, limit)
     return entries.listing(ctx, entries.filters(ctx), limit=limit, last=True)
 
 
