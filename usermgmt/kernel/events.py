@@ -9,7 +9,7 @@ class E(StrEnum):
     """Audit actions, in alphabetical order."""
 
     AUDIT_CHECKPOINT = "audit.checkpoint"  # a signed head was written to a file
-    AUDIT_EXPORT = "audit.export"  # the log left the store, personal parts and all
+    AUDIT_EXPORT = "audit.export"  # the log left the store; as ndjson with personal parts and all
     DATA_EXPORT = "data.export"  # personal data left the store unmasked
     DATA_IMPORT = "data.import"  # one run of an import, with its counts
     DATA_REVEAL = "data.reveal"  # personal data was shown unmasked

@@ -155,21 +155,23 @@ def checkpoint(
 def export(
     ctx: Context,
     format_: Annotated[
-        ExportFormat, Option("--output", "-o", help=N_("Format: ndjson."), case_sensitive=False, show_default=False)
+        ExportFormat,
+        Option("--output", "-o", help=N_("Format: ndjson, cef or ecs."), case_sensitive=False, show_default=False),
     ] = ExportFormat.NDJSON,
     out: Annotated[
         str, Option("--out", help=N_("A new file instead of standard output."), metavar="FILE", show_default=False)
     ] = "",
 ) -> Bytes | None:
-    """Export the whole audit, personal parts unmasked, for readers who check it without this program.
+    """Export the whole audit, for readers who check it without this program, or for a system that gathers logs.
 
-    The export is itself recorded. usermgmt help verifier prints the program that checks it.
+    ndjson has everything, personal parts unmasked; usermgmt help verifier prints the program that checks it. cef
+    (ArcSight) and ecs (Elastic, as NDJSON) have no personal values and cannot be checked. The export leaves an entry.
 
     Examples:
     usermgmt audit export --out audit.ndjson --reason "yearly examination"
     usermgmt audit export | gzip > audit.ndjson.gz
+    usermgmt audit export -o cef | logger -t usermgmt
     """
     from usermgmt.domains.audit import export as exporting
 
-    del format_
-    return exporting.export(ctx, out)
+    return exporting.export(ctx, format_, out)

@@ -1,4 +1,4 @@
-"""``audit export``: the whole log with its personal parts, as lines that the stand-alone verifier reads."""
+"""``audit export``: the whole log, as lines that the stand-alone verifier reads, or that systems for logs do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from usermgmt.domains.audit import siem
+from usermgmt.domains.audit.types import ExportFormat
 from usermgmt.kernel.audit import anchor, keys, rows
 from usermgmt.kernel.audit.format import export_header, export_lines
 from usermgmt.kernel.audit.frontier import Frontier
@@ -25,22 +27,23 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 
-def export(ctx: Context, out: str) -> Bytes | None:
+def export(ctx: Context, format_: ExportFormat, out: str) -> Bytes | None:
     """Write the log of this snapshot to the file ``out``, or return its lines for standard output.
 
     The export is recorded first: where the entry cannot be written, nothing leaves the store. Raises ``FileExists``,
     ``FileMissing``, ``DiskFull``.
     """
     # before the record of the export adds an anchor that is ahead of this snapshot
-    kept = _anchors(ctx)
+    kept = _anchors(ctx) if format_ == ExportFormat.NDJSON else []
     n = ctx.db.execute(sa.select(audit_head.c.seq)).scalar_one()
+    facts = {"count": n, "format": format_.value}
     if out in ("", "-"):
-        record(ctx, E.AUDIT_EXPORT, "store", facts={"count": n})
-        return Bytes(_lines(ctx, kept))
+        record(ctx, E.AUDIT_EXPORT, "store", facts=facts)
+        return Bytes(_lines(ctx, format_, kept))
     path = ctx.path(out)
     with whole_file(path) as stream:
-        record(ctx, E.AUDIT_EXPORT, "store", facts={"count": n})
-        for line in _lines(ctx, kept):
+        record(ctx, E.AUDIT_EXPORT, "store", facts=facts)
+        for line in _lines(ctx, format_, kept):
             stream.write(line)
     ctx.note(_("{path}: {n} entries").format(path=path, n=n))
     return None
@@ -54,7 +57,10 @@ def _anchors(ctx: Context) -> list[anchor.Anchor]:
         return []
 
 
-def _lines(ctx: Context, kept: list[anchor.Anchor]) -> Iterator[bytes]:
+def _lines(ctx: Context, format_: ExportFormat, kept: list[anchor.Anchor]) -> Iterator[bytes]:
+    if format_ != ExportFormat.NDJSON:
+        line = {ExportFormat.CEF: siem.cef, ExportFormat.ECS: siem.ecs}[format_](ctx.store.meta.store_id)
+        return map(line, rows.entries(ctx.db))
     return chain((_header(ctx, kept),), export_lines(rows.entries(ctx.db), rows.parts(ctx.db)))
 
 

@@ -17,6 +17,8 @@ class ExportFormat(StrEnum):
     """Formats of ``audit export``."""
 
     NDJSON = "ndjson"
+    CEF = "cef"
+    ECS = "ecs"
 
 
 class PartState(StrEnum):
