@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
 
+    from usermgmt.kernel.settings import Settings
+
 MOST = 50
 _PATIENCE = 0.2  # seconds to wait for a lock
 _MISREAD = frozenset(" \t'\"`$\\;&|<>()*?[]{}!#~")
@@ -63,15 +65,23 @@ def text_range(prefix: str) -> tuple[str, str]:
 
 def read(ctx: Context, query: str, parameters: Iterable[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of ``query`` from the store of the line that is being typed; none where anything is wrong."""
+    from usermgmt.kernel import sqlite, storekeys
+    from usermgmt.kernel.invocation import load_settings
+
     try:
-        path = _store_file(ctx)
+        settings = load_settings(ctx.obj, lenient=True)
+        path = _store_file(ctx, settings)
         if path is None:
             return []
-        from usermgmt.kernel import sqlite
-
-        sqlite.check_file(path)
+        key = None
+        if (store_id := sqlite.check_file(path)) is not None:
+            # nobody is asked for a passphrase here, so a key that is under one is as good as none
+            folder = storekeys.root(settings, path.parent) / store_id
+            key, _file = storekeys.find(path, store_id, settings, folder)
         connection = sqlite.driver().connect(f"file:{sqlite.quoted(path)}?mode=ro", uri=True, timeout=_PATIENCE)
         try:
+            if key is not None:
+                key.unlock(connection)
             rows: list[tuple[Any, ...]] = connection.execute(query, tuple(parameters)).fetchall()
         finally:
             connection.close()
@@ -85,12 +95,12 @@ def safe(words: Iterable[str]) -> list[str]:
     return [word for word in words if word.isprintable() and not _MISREAD & set(word)]
 
 
-def _store_file(ctx: Context) -> Path | None:
+def _store_file(ctx: Context, settings: Settings) -> Path | None:
     """Return the store's file, or None where it is a server: commands and options complete without it."""
-    from usermgmt.kernel.invocation import load_settings, store_location
+    from usermgmt.kernel.invocation import store_location
 
     call = ctx.obj
-    location = store_location(call.env, load_settings(call, lenient=True))
+    location = store_location(call.env, settings)
     if "://" in location:
         return None
     # the shell would expand it when the command runs

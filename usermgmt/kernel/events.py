@@ -15,8 +15,11 @@ class E(StrEnum):
     DATA_REVEAL = "data.reveal"  # personal data was shown unmasked
     DENIALS = "access.denials"  # denials equal to an earlier entry, counted over a minute
     STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
+    STORE_DECRYPT = "store.decrypt"  # the store became a plain file
+    STORE_ENCRYPT = "store.encrypt"  # the store became an encrypted file
     STORE_INIT = "store.init"  # the first entry of every store
     STORE_MIGRATE = "store.migrate"  # the schema was brought forward
+    STORE_REKEY = "store.rekey"  # the store was encrypted with another key
     STORE_RESTORE = "store.restore"  # a backup became the store: a new lineage begins
     USER_ACTIVATE = "user.activate"  # pending or suspended to active
     USER_ADD = "user.add"  # a user was created

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,8 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     if language := loaded.text("lang"):
         i18n.use(language)
     may_ask = call.streams.stdin_tty and call.streams.stderr_tty and not call.option("no_input")
+    if may_ask:
+        loaded.ask = partial(_passphrase, call.streams)
     ctx = Context(
         settings=loaded,
         clock=call.clock,
@@ -97,6 +100,12 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     if call.option("now") and not (spec.opens or spec.finds):
         raise not_simulated()
     return ctx
+
+
+def _passphrase(streams: Streams) -> bytes:
+    from usermgmt.kernel import secret
+
+    return secret.prompt(streams, _("Passphrase of the store's key:"))
 
 
 def _refused_path(call: Invocation, spec: Spec, given: dict[str, Any], who: actor.Actor) -> PathRefused | None:

@@ -12,7 +12,7 @@ from usermgmt.kernel.settings_file import ConfigFile, TomlFault, read, survey
 from usermgmt.kernel.settings_values import Setting, check, from_text, is_secret, nearest, shown, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import tzinfo
 
     from usermgmt.kernel.settings_values import Value
@@ -24,6 +24,9 @@ SYSTEM_DIR = Path("/etc/usermgmt")
 SERVICE_HOME = Path("/var/lib/usermgmt")
 FILE_NAME = "config.toml"
 DEFAULT = "default"
+CREDENTIAL = "systemd credential"
+CREDENTIAL_FILE = "usermgmt.key"
+"""The name that ``LoadCredential=`` and its like give the store's key (systemd.exec(5))."""
 _MAX_KEYS = 1000
 
 TABLE = (
@@ -42,6 +45,12 @@ TABLE = (
     Setting("store.tls", "choice", "verify", N_("PostgreSQL on another host: verify refuses a connection that no "
             "verified TLS protects, insecure-allowed lets it pass."), choices=("verify", "insecure-allowed")),
     Setting("store.key_dir", "path", "", N_("The directory of the store's keys; empty: keys/ beside the store.")),
+    Setting("store.key_file", "path", "", N_("The file with the key of an encrypted store, better on another disk; "
+            "empty: the systemd credential usermgmt.key where there is one, else a file in store.key_dir.")),
+    Setting("store.passphrase_file", "path", "", N_("The file, mode 0600, with the passphrase of the key file; empty: "
+            "it is asked for on the terminal.")),
+    Setting("store.encryption", "choice", "optional", N_("Whether a SQLite store may be plain: with required, init "
+            "encrypts, and nothing makes a plain one."), choices=("optional", "required")),
     Setting("audit.anchor_dir", "path", "", N_("The directory of the audit log's signed anchors, better on another "
             "disk or host; empty: anchors/ beside the store.")),
     Setting("import.max_file", "size", 1 << 30, N_("The largest file that an import reads."), minimum=1),
@@ -76,10 +85,13 @@ class Problem(NamedTuple):
 class Settings:
     """The values of one invocation; every one knows where it came from."""
 
-    __slots__ = ("_found", "files")
+    __slots__ = ("_asked", "_found", "ask", "files", "known")
 
     def __init__(self, found: Iterable[Found] = (), files: tuple[Path, ...] = ()) -> None:
         """Take what was found, the later the stronger; ``files`` are the ones that exist."""
+        self.known: list[bytes] = []
+        self.ask: Callable[[], bytes] | None = None
+        self._asked = False
         self._found: dict[str, tuple[Value, Origin]] = {row.key: (row.default, DEFAULT) for row in TABLE}
         self._found.update((key, (value, origin)) for key, value, origin in found)
         self.files = files
@@ -114,6 +126,23 @@ class Settings:
         """Return ``time.zone``."""
         return zone(self.text("time.zone"))
 
+    def passphrases(self) -> Iterator[bytes]:
+        """Yield those that were given in this invocation, then that of ``store.passphrase_file`` or the terminal, once.
+
+        Raises what ``secret.from_file`` and ``ask`` raise.
+        """
+        yield from self.known
+        if not self._asked and (named := self.path("store.passphrase_file")) is not None:
+            from usermgmt.kernel import secret
+
+            self.known.append(secret.from_file(named))
+        elif not self._asked and self.ask is not None:
+            self.known.append(self.ask())
+        else:
+            return
+        self._asked = True
+        yield self.known[-1]
+
     def origin(self, key: str) -> str:
         """Return where the value of ``key`` came from: ``path:line``, ``env NAME``, ``--option`` or ``default``."""
         origin = self._found[key][1]
@@ -136,7 +165,7 @@ def load(
 ) -> Settings:
     """Return the settings of an invocation, from these layers, the later the stronger.
 
-    1. what the table says;
+    1. what the table says, and for ``store.key_file`` the credential that systemd gives a service;
     2. ``/etc/usermgmt/config.toml``;
     3. ``$XDG_CONFIG_HOME/usermgmt/config.toml`` (``~/.config`` where unset or relative, as the XDG Base Directory
        Specification has it), on top of the second so that an account can choose its language on a host that has a
@@ -192,6 +221,7 @@ def inspect(
     """
     own = home(env, euid)
     named = _named(env, cwd, config_file)
+    yield from _credential(env)
     for path in _places(env, named, euid, own, system_dir):
         try:
             file = read(path, euid, BY_KEY)
@@ -208,6 +238,12 @@ def inspect(
             if text := env.get(name):
                 item = _checked(setting, from_text(setting, text, cwd), f"env {name}")
                 yield item if isinstance(item, Problem) else _expanded(item, own)
+
+
+def _credential(env: Mapping[str, str]) -> Iterator[Found]:
+    folder = env.get("CREDENTIALS_DIRECTORY", "")
+    if folder.startswith("/") and os.path.lexists(path := f"{folder}/{CREDENTIAL_FILE}"):
+        yield "store.key_file", path, CREDENTIAL
 
 
 def _in_file(file: ConfigFile) -> Iterator[Found | Problem]:
@@ -337,5 +373,5 @@ def narrowed(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if name in personal or not (name == "HOME" or name.startswith(("USERMGMT_", "XDG_")))
+        if name in personal or not (name in ("HOME", "CREDENTIALS_DIRECTORY") or name.startswith(("USERMGMT_", "XDG_")))
     }

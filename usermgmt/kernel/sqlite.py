@@ -1,4 +1,4 @@
-"""The embedded engine: opening a SQLite store safely, and its driver's errors as ours.
+"""The embedded engine: opening a SQLite store safely, encrypted or plain, and its driver's errors as ours.
 
 SQLAlchemy is imported only where an engine is made, since completion reads the file without it.
 ``sqlcipher3`` carries a current SQLite everywhere; the standard library's module is the fallback, without WAL where
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from usermgmt.kernel import cipher
 from usermgmt.kernel.errors import (
     DiskFull,
     IntegrityBroken,
@@ -19,6 +21,7 @@ from usermgmt.kernel.errors import (
     NotAStore,
     StoreBusy,
     StoreUnreadable,
+    Unavailable,
     UnsafeStore,
     UsermgmtError,
     said,
@@ -26,11 +29,13 @@ from usermgmt.kernel.errors import (
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
     from sqlalchemy.engine import Connection, Engine
+
+    from usermgmt.kernel.cipher import StoreKey
 
 APPLICATION_ID = 0x554D4754  # "UMGT"
 _MAGIC = b"SQLite format 3\x00"
@@ -38,6 +43,8 @@ _PRIMARY = 0xFF  # extended result codes keep the primary one in their low byte
 
 # Primary result codes (sqlite.org/rescode.html)
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+_MOVED = 1032  # SQLITE_READONLY_DBMOVED: the file was exchanged while a store without WAL was waited for
+_RETRY = 0.02
 # The driver's backup() tells a code by its text alone, as sqlite3_errstr gives it
 _BY_TEXT = {
     "database is locked": _BUSY,
@@ -49,6 +56,13 @@ _BY_TEXT = {
     N_("unable to open database file"): _CANTOPEN,
     N_("file is not a database"): _NOTADB,
 }
+
+
+class NoCipher(Unavailable):
+    """The store {path} is encrypted, and the SQLite of this Python cannot read that."""
+
+    code = "store.no_cipher"
+    hint = N_("pip install sqlcipher3")
 
 
 def driver() -> ModuleType:
@@ -74,9 +88,16 @@ def version() -> tuple[int, ...]:
     return tuple(driver().sqlite_version_info)
 
 
-def check_file(path: Path) -> None:
+def check_cipher(path: object) -> None:
+    """Make sure that the driver can read encrypted files; raises ``NoCipher``."""
+    if driver().__name__.partition(".")[0] != "sqlcipher3":
+        raise NoCipher(path=path)
+
+
+def check_file(path: Path) -> str | None:
     """Refuse what is not a store of ours, before any SQLite code touches it.
 
+    Returns the id of the store where the file is encrypted, None where it is plain.
     Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``StoreUnreadable``.
     """
     try:
@@ -91,12 +112,12 @@ def check_file(path: Path) -> None:
             raise UnsafeStore(path=path, problem=_("it is a symbolic link")) from None
         raise StoreUnreadable(problem=f"{path}: {said(error)}") from None
     try:
-        _check_open(path, os.fstat(descriptor), descriptor)
+        return _check_open(path, os.fstat(descriptor), descriptor)
     finally:
         os.close(descriptor)
 
 
-def _check_open(path: Path, info: os.stat_result, descriptor: int) -> None:
+def _check_open(path: Path, info: os.stat_result, descriptor: int) -> str | None:
     if stat.S_ISDIR(info.st_mode):
         raise NotAStore(path=path, problem=_("it is a directory"))
     if not stat.S_ISREG(info.st_mode):
@@ -113,10 +134,13 @@ def _check_open(path: Path, info: os.stat_result, descriptor: int) -> None:
     header = os.pread(descriptor, 100, 0)
     if not header:
         raise NotAStore(path=path, problem=_("it is empty"))
+    if store_id := cipher.owner(header, info.st_size):
+        return store_id
     if not header.startswith(_MAGIC) or len(header) < 100:
         raise NotAStore(path=path, problem=_("it is not a SQLite database"))
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise NotAStore(path=path, problem=_("it is another program's database"))
+    return None
 
 
 def is_foreign(header: bytes) -> bool:
@@ -124,31 +148,109 @@ def is_foreign(header: bytes) -> bool:
     return header.startswith(_MAGIC) and int.from_bytes(header[68:72], "big") != APPLICATION_ID
 
 
-def engine(path: Path, *, busy_timeout: float, create: bool = False) -> Engine:
-    """Return an engine on the file at ``path``; each connection is opened anew and set up as the laws of data say."""
+def engine(
+    path: Path,
+    *,
+    busy_timeout: float,
+    key: StoreKey | Callable[[], StoreKey | None] | None = None,
+    exclusive: bool = False,
+) -> Engine:
+    """Return an engine on the file at ``path``; each connection is opened anew and set up as the laws of data say.
+
+    ``key`` opens an encrypted file, or finds the key of whatever is at ``path`` when it is opened. ``exclusive``
+    connections wait until nobody else has the file open, and keep everybody else waiting.
+    """
     import sqlalchemy as sa
     from sqlalchemy import event
     from sqlalchemy.pool import NullPool
 
-    dbapi = driver()
-    mode = "rwc" if create else "rw"
-    uri = f"file:{quoted(path)}?mode={mode}"
-
-    def connect() -> Any:
-        connection = dbapi.connect(uri, uri=True, isolation_level=None, timeout=busy_timeout, check_same_thread=False)
-        _set_up(connection, wal=wal_is_safe(tuple(dbapi.sqlite_version_info)))
-        return connection
-
     made = sa.create_engine(
         "sqlite://",
-        module=dbapi,
-        creator=connect,
+        module=driver(),
+        creator=_Opener(path, busy_timeout, key if callable(key) else lambda: key, exclusive=exclusive),
         poolclass=NullPool,
         hide_parameters=True,
         skip_autocommit_rollback=True,
     )
     event.listen(made, "begin", _begin)
     return made
+
+
+class _Opener:
+    """Opens connections to one path, each to the file that has the name when its first lock is held.
+
+    A command that encrypts a store gives the name to another file while nobody has the old one open. Whoever opened
+    the old file a moment before waits for its lock, gets it on a file without a name, and has to begin anew: what is
+    written there would be lost. A connection that has passed keeps the old file's lock until it is closed.
+    """
+
+    def __init__(self, path: Path, patience: float, key: Callable[[], StoreKey | None], *, exclusive: bool) -> None:
+        self.dbapi = driver()
+        self.path, self.patience, self.find_key, self.exclusive = path, patience, key, exclusive
+        self.uri = f"file:{quoted(path)}?mode=rw"
+        self.wal = wal_is_safe(tuple(self.dbapi.sqlite_version_info))
+        self.key: StoreKey | None = None
+        self.seen: tuple[int, int] | None = None
+        self._look(_identity(path))
+
+    def __call__(self) -> Any:
+        while True:
+            if (there := _identity(self.path)) != self.seen:
+                self._look(there)
+            connection = self.dbapi.connect(
+                self.uri, uri=True, isolation_level=None, timeout=self.patience, check_same_thread=False
+            )
+            try:
+                self._begin(connection)
+            except self.dbapi.Error:
+                connection.close()
+                # a number of a file is given again once the file is gone
+                if _identity(self.path) == there and not self._look(there):
+                    raise
+                continue
+            if _identity(self.path) == there:
+                return connection
+            connection.close()
+
+    def _look(self, there: tuple[int, int] | None) -> bool:
+        """Find the key of the file that is there; tell whether it is another one than before."""
+        before, self.key, self.seen = self.key, self.find_key(), there
+        return self.key != before
+
+    def _begin(self, connection: Any) -> None:
+        if self.key is not None:
+            self.key.unlock(connection)
+        _set_up(connection, wal=self.wal)
+        if self.exclusive:
+            _lock_out(connection, self.patience)
+        else:
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        # said by the driver as it opens the file
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _lock_out(connection: Any, patience: float) -> None:
+    """Take the whole file for this connection until it is closed; SQLite does not wait for that by itself."""
+    # before the first read: a write-ahead log is else shared with whoever comes
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    limit = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        except driver().OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != _BUSY or time.monotonic() > limit:
+                raise
+            time.sleep(_RETRY)
+        else:
+            return
 
 
 def quoted(path: Path) -> str:
@@ -232,7 +334,7 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
     code = getattr(error, "sqlite_errorcode", None)
     primary = _BY_TEXT.get(text, -1) if code is None else code & _PRIMARY
     match primary:
-        case c if c in (_BUSY, _LOCKED):
+        case c if c in (_BUSY, _LOCKED) or code == _MOVED:
             return StoreBusy(seconds=f"{seconds:g}")
         case c if c == _FULL:
             return DiskFull(problem=_(text))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from usermgmt.kernel import sqlite
+from usermgmt.kernel import sqlite, storekeys
 from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
     from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.settings import Settings
 
 _AUDIT = re.compile(
@@ -85,7 +86,7 @@ def place(location: str, cwd: Path, *, given: bool = False) -> Place:
 def roots(at: Place, settings: Settings, home: Path) -> tuple[Path, Path]:
     """Return the directories with the keys and with the anchors of the store at ``at``, by store id."""
     base = at.path.parent if at.path is not None else home
-    return settings.path("store.key_dir") or base / "keys", settings.path("audit.anchor_dir") or base / "anchors"
+    return storekeys.root(settings, base), settings.path("audit.anchor_dir") or base / "anchors"
 
 
 class Store:
@@ -98,9 +99,11 @@ class Store:
 
         ``accept`` names the revisions of the schema that are taken, for what migrates or describes a store;
         ``anchored=False`` leaves out the comparison with the anchors, for what mends a store that fails it.
-        Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``Unavailable``.
+        Raises ``NoStore``, ``NotAStore``, ``UnsafeStore``, ``Unavailable``, and what ``storekeys.find`` raises.
         """
         self.place = at
+        self.key: StoreKey | None = None
+        self.key_file: Path | None = None
         self._accept = accept
         self._anchored = anchored
         self.settings = settings
@@ -115,12 +118,22 @@ class Store:
 
     def _engine(self) -> Engine:
         if self.place.path is not None:
-            sqlite.check_file(self.place.path)
-            return sqlite.engine(self.place.path, busy_timeout=self.busy_timeout)
+            return sqlite.engine(self.place.path, busy_timeout=self.busy_timeout, key=self._find_key)
         from usermgmt.kernel import postgres
 
         url = postgres.with_password(self.place.url, self.settings.path("store.password_file"))
         return postgres.engine(url, busy_timeout=self.busy_timeout, tls=self.settings.text("store.tls"))
+
+    def _find_key(self) -> StoreKey | None:
+        """Look at the file once more: its key, where it is encrypted, else None."""
+        assert self.place.path is not None
+        self.key = self.key_file = None
+        store_id = sqlite.check_file(self.place.path)
+        if store_id is not None:
+            sqlite.check_cipher(self.place.label)
+            folder = self._key_root / store_id
+            self.key, self.key_file = storekeys.find(self.place.path, store_id, self.settings, folder, self.place.label)
+        return self.key
 
     # The net under every writing command: rows that changed without an entry are rolled back. SQLite counts changed
     # rows itself, whoever changed them and however; PostgreSQL says after each statement what it was.
@@ -176,6 +189,19 @@ class Store:
         return self.dialect != "sqlite" or connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
     @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Give a connection to a SQLite store that nobody else has open, and keep everybody else waiting meanwhile.
+
+        No transaction is begun, and nothing that is written is audited. Raises ``StoreBusy``.
+        """
+        assert self.place.path is not None
+        with self.guarded(), turn(self.place.path, self.busy_timeout) as left:
+            engine = sqlite.engine(self.place.path, busy_timeout=left, key=self._find_key, exclusive=True)
+            with engine.connect() as connection:
+                connection.execution_options(lockless=True)
+                yield connection
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection in a read-only transaction: one snapshot, however long the list."""
         with self._transaction() as connection:
@@ -212,26 +238,30 @@ class Store:
 
     @contextmanager
     def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
-        with self.guarded(), self._connection(writes=writes) as connection:
+        line = self.in_line() if writes else nullcontext()
+        # whoever waits has no connection: a store is encrypted when nobody has it open
+        with self.guarded(), line as left, self._connection(writes=writes) as connection:
+            if left is not None:
+                sqlite.be_patient(connection.connection.driver_connection, left)
             last = self._identify(connection)
             connection.execution_options(lockless=False, writes=writes)
-            with self.in_line(connection) if writes else nullcontext(), connection.begin():
+            with connection.begin():
                 if last is not None:
                     self._check_anchor(connection, last)
                 yield connection
 
     @contextmanager
-    def in_line(self, connection: Connection) -> Iterator[None]:
-        """Wait in line for the writers' lock, which ``connection`` takes inside; on PostgreSQL the lock is the line.
+    def in_line(self) -> Iterator[float | None]:
+        """Wait in line for the writers' lock, which a connection takes inside; on PostgreSQL the lock is the line.
 
+        Gives the seconds that are left to wait for others, None where the lock waits by itself.
         Raises ``StoreBusy``, ``UnsafeStore``.
         """
         if self.place.path is None:
-            yield
+            yield None
             return
         with turn(self.place.path, self.busy_timeout) as left:
-            sqlite.be_patient(connection.connection.driver_connection, left)
-            yield
+            yield left
 
     def _identify(self, connection: Connection) -> Anchor | None:
         """Read what the store is, and then its last anchor, before the snapshot that is compared with it begins.

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from usermgmt.domains.doctor.types import Finding, Severity, advice
-from usermgmt.domains.store import contents, verifying
-from usermgmt.kernel import schema
+from usermgmt.domains.store import contents, keeping, verifying
+from usermgmt.kernel import schema, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.clock import from_text
 from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.i18n import _
+from usermgmt.kernel.settings import CREDENTIAL
 from usermgmt.kernel.tables import audit_entry
 
 if TYPE_CHECKING:
@@ -46,6 +47,35 @@ def key(_ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("key", Severity.WARNING, told)
     else:
         yield Finding("key", Severity.OK, _("{id} in {path}").format(id=keys.key_id(public), path=store.key_dir))
+
+
+def encryption(ctx: Context, store: Store) -> Iterator[Finding]:
+    """Judge whether a SQLite store is encrypted, and where its key lies; opening it has refused an unsafe key file."""
+    if store.dialect != "sqlite":
+        return
+    if store.key is None or store.key_file is None:
+        told = _("the store is not encrypted: whoever gets its file can read everybody's data")
+        severity = Severity.WARNING if keeping.required(ctx) else Severity.INFO
+        yield Finding("encryption", severity, told, "usermgmt store encrypt")
+        return
+    chosen, facts = ctx.settings.path("store.key_file"), {"id": store.key.id, "path": store.key_file}
+    if chosen is not None and chosen != store.key_file:
+        told = _("the store's key {id} is in {path}, not in store.key_file").format(**facts)
+        yield Finding("encryption", Severity.WARNING, told, f"mv {store.key_file} {chosen}")
+    elif store.key_file.parent.stat().st_mode & 0o022 and ctx.settings.origin("store.key_file") != CREDENTIAL:
+        told = _("other accounts may write to the directory of the key {path}").format(**facts)
+        yield Finding("encryption", Severity.WARNING, told, f"chmod go-w {store.key_file.parent}")
+    elif _beside(store):
+        told = _("the key {path} lies beside the store: whoever takes the disk has both").format(**facts)
+        yield Finding("encryption", Severity.INFO, told, _("move it, and name it: usermgmt config set store.key_file"))
+    else:
+        yield Finding("encryption", Severity.OK, _("encrypted; key {id} in {path}").format(**facts))
+
+
+def _beside(store: Store) -> bool:
+    assert store.place.path is not None
+    assert store.key_file is not None
+    return store.key_file.is_relative_to(store.place.path.parent) and not storekeys.read(store.key_file).sealed
 
 
 def anchor(_ctx: Context, store: Store) -> Iterator[Finding]:
@@ -197,6 +227,7 @@ def region(_ctx: Context, store: Store) -> Iterator[Finding]:
 
 CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
     "key": key,
+    "encryption": encryption,
     "anchor": anchor,
     "clock": clock,
     "integrity": integrity,

@@ -33,16 +33,18 @@ NOUN = N_("backup")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backup: where it is, what it holds, its size in bytes and its SHA-256."""
+    """A backup: where it is, what it holds, its size in bytes, its SHA-256, and the id of its key if encrypted."""
 
     path: Path
     facts: Facts
     bytes: int
     sha256: str
+    key: str | None
 
     def noted(self) -> dict[str, Any]:
         """Return what the audit keeps of it; of its place only the name, since a path may tell of persons."""
-        return {"file": self.path.name, "sha256": self.sha256, **self.facts.head.facts()}
+        key = {"key": self.key} if self.key else {}
+        return {"file": self.path.name, "sha256": self.sha256, **key, **self.facts.head.facts()}
 
 
 def backup(ctx: Context, path: Path) -> Change:
@@ -80,8 +82,15 @@ def _rehearsed(ctx: Context, path: Path) -> Change:
     meta = ctx.store.meta
     told = {"path": str(path), "manifest": str(manifest.beside(path)), "store_id": meta.store_id, "schema": meta.schema}
     return Change(
-        CREATED, NOUN, str(path), {**told, "lineage": head.lineage, "entries": head.n, "counts": rows, "sha256": None}
+        CREATED,
+        NOUN,
+        str(path),
+        {**told, "lineage": head.lineage, "entries": head.n, "counts": rows, "sha256": None, "key": _key_id(ctx)},
     )
+
+
+def _key_id(ctx: Context) -> str | None:
+    return ctx.store.key.id if ctx.store.key is not None else None
 
 
 def values(made: Made) -> dict[str, Any]:
@@ -97,6 +106,7 @@ def values(made: Made) -> dict[str, Any]:
         "counts": made.facts.counts,
         "bytes": made.bytes,
         "sha256": made.sha256,
+        "key": made.key,
     }
 
 
@@ -107,12 +117,13 @@ def make(ctx: Context, path: Path, note: Callable[[Made], None] | None = None) -
         with ctx.store.reading() as connection:
             # read before the copy, so that the transaction has its snapshot
             held = contents.counts(connection), contents.head(connection)
-            copying.snapshot(connection, ctx.store.meta.schema, copy)
-        facts = verifying.whole_file(copy)
+            key = ctx.store.key
+            copying.snapshot(connection, ctx.store.meta.schema, copy, key)
+        facts = verifying.whole_file(copy, key)
         if (facts.counts, facts.head) != held:
             raise BackupBroken(path=path, problem=_("it does not hold what the store held"))
-        made = Made(path, facts, copy.stat().st_size, places.digest(copy))
-        manifest.write(copy, facts, made.sha256, ctx.now, _signed(ctx, facts))
+        made = Made(path, facts, copy.stat().st_size, places.digest(copy), None if key is None else key.id)
+        manifest.write(copy, facts, made.sha256, made.key, ctx.now, _signed(ctx, facts))
         if note is not None:
             note(made)
         _publish(copy, path)

@@ -6,13 +6,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from usermgmt.domains.store.views import BACKUP, MIGRATION, RESTORED, STORE
+from usermgmt.domains.store.options import Wrap
+from usermgmt.domains.store.views import BACKUP, MIGRATION, RECODED, RESTORED, STORE
 from usermgmt.kernel import tree
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
 from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.permissions import P
 from usermgmt.kernel.results import Change, Record
+from usermgmt.kernel.secret import Given
 
 app = tree.group("store")
 
@@ -92,3 +94,58 @@ def restore(
     from usermgmt.domains.store import restore as service
 
     return service.restore(ctx, file)
+
+
+@command(app, may=P.STORE_ENCRYPT, chunks=True, shows=RECODED)
+def encrypt(ctx: Context, wrap: Wrap = False, *, given: Given) -> Change:
+    """Encrypt the store's file with a new key, which is kept in a file of its own.
+
+    Others wait until it is done. Killed at any moment, the store is the old file or the new one. Whoever loses the key
+    loses the store: keep a copy of it elsewhere. Backups made before stay plain.
+
+    Examples:
+    usermgmt store encrypt --dry-run
+    usermgmt store encrypt
+    usermgmt store encrypt --password-file /root/passphrase
+    """
+    from usermgmt.domains.store import keeping, recoding
+
+    return recoding.encrypt(ctx, keeping.passphrase(ctx, given, wrap=wrap))
+
+
+@command(app, may=P.STORE_ENCRYPT, chunks=True, shows=RECODED)
+def decrypt(ctx: Context) -> Change:
+    """Make the store a plain file again.
+
+    The key stays where it is: backups that were made with it need it.
+
+    Examples:
+    usermgmt store decrypt --dry-run
+    usermgmt store decrypt --reason "moved to an encrypted disk"
+    """
+    from usermgmt.domains.store import recoding
+
+    return recoding.decrypt(ctx)
+
+
+@command(app, may=P.STORE_ENCRYPT, chunks=True, shows=RECODED)
+def rekey(
+    ctx: Context,
+    wrap: Wrap = False,
+    drop_old_key: Annotated[
+        bool, Option("--drop-old-key", help=N_("Remove the former key; older backups cannot be read then."))
+    ] = False,
+    *,
+    given: Given,
+) -> Change:
+    """Encrypt an encrypted store with another key.
+
+    Others wait until it is done. Killed at any moment, the store has the old key or the new one: run it again.
+
+    Examples:
+    usermgmt store rekey --dry-run
+    usermgmt store rekey --reason "an administrator left" --drop-old-key
+    """
+    from usermgmt.domains.store import keeping, recoding
+
+    return recoding.rekey(ctx, keeping.passphrase(ctx, given, wrap=wrap), drop=drop_old_key)

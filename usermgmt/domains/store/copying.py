@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from usermgmt.domains.store.contents import Head
+    from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.store import Store
 
 PAGES = 1024
@@ -26,26 +27,27 @@ _RETRY = 0.05
 
 
 @contextmanager
-def raw_connection(path: Path, patience: float = 1) -> Iterator[Any]:
+def raw_connection(path: Path, patience: float = 1, key: StoreKey | None = None) -> Iterator[Any]:
     """Give the driver's own connection to a SQLite file, set up as the laws of data say."""
-    proxy = sqlite.engine(path, busy_timeout=patience).raw_connection()
+    proxy = sqlite.engine(path, busy_timeout=patience, key=key).raw_connection()
     try:
         yield proxy.driver_connection
     finally:
         proxy.close()
 
 
-def snapshot(connection: Connection, schema: str, to: Path) -> None:
+def snapshot(connection: Connection, schema: str, to: Path, key: StoreKey | None) -> None:
     """Copy all that ``connection`` sees into the new file ``to``, which ends without a journal beside it.
 
     ``connection`` is in a reading transaction that has read already: what is written meanwhile is not in the copy.
+    ``key`` is that of the store: what is encrypted is so in the copy too.
     """
     sqlite.create_exclusively(to)
     if connection.dialect.name != "sqlite":
         rows.fetch(connection, schema, to)
         return
     source: Any = connection.connection.driver_connection
-    with raw_connection(to) as target:
+    with raw_connection(to, key=key) as target:
         source.backup(target, pages=PAGES)
         stand_alone(target)
 
@@ -53,6 +55,36 @@ def snapshot(connection: Connection, schema: str, to: Path) -> None:
 def stand_alone(raw: Any) -> None:
     """Give a file the journal mode in which nothing stands beside it, so that it can be read from anywhere."""
     raw.execute("PRAGMA journal_mode=DELETE")
+
+
+def recode(source: Any, to: Path, key: StoreKey | None) -> None:
+    """Copy all of a driver's connection into the new file ``to``, encrypted with ``key``, or plain without one.
+
+    Not page by page: an encrypted page holds less than a plain one.
+    """
+    sqlite.create_exclusively(to)
+    source.execute(
+        "ATTACH DATABASE ? AS recoded KEY ?", (f"file:{sqlite.quoted(to)}?mode=rw", key.given() if key else "")
+    )
+    # nobody else sees the file: it is thrown away where this fails, and made durable once it is whole
+    source.execute("PRAGMA recoded.journal_mode=OFF")
+    source.execute("PRAGMA recoded.synchronous=OFF")
+    source.execute(f"PRAGMA recoded.application_id={sqlite.APPLICATION_ID}")
+    source.execute("SELECT sqlcipher_export('recoded')")
+    source.execute("DETACH DATABASE recoded")
+
+
+@contextmanager
+def new_generation(path: Path, key: StoreKey | None = None) -> Iterator[Connection]:
+    """Give a connection in a writing transaction on a file that is to be a store; it is whole at the end, alone."""
+    engine = sqlite.engine(path, busy_timeout=1, key=key)
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        sqlite.prepare(raw, wal=sqlite.wal_is_safe(sqlite.version()))
+        connection.execution_options(writes=True)
+        with connection.begin():
+            yield connection
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 class _Fence:
@@ -78,15 +110,17 @@ class _Fence:
 def overwrite(live: Store, copy: Path, finish: Callable[[Head], None]) -> None:
     """Make the SQLite store ``live`` what the file ``copy`` is: whoever has it open sees the old or the new one.
 
+    Both are encrypted with the key of ``live``, or plain.
     ``finish`` is called with the head of ``live`` once no writer can move it any more, and may still write to
     ``copy``: the driver begins its copy anew then. Raises ``StoreBusy``, ``DiskFull`` and what ``finish`` raises; the
     store is then as it was.
     """
     assert live.place.path is not None
+    path, key = live.place.path, live.key
     with (
-        raw_connection(copy) as source,
-        turn(live.place.path, live.busy_timeout) as left,
-        raw_connection(live.place.path, left) as target,
+        raw_connection(copy, key=key) as source,
+        turn(path, live.busy_timeout) as left,
+        raw_connection(path, left, key) as target,
     ):
         _same_pages(source, target)
         if target.execute("PRAGMA journal_mode").fetchone()[0] == "wal":

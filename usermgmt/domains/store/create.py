@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from usermgmt import __version__
-from usermgmt.domains.store import places
+from usermgmt.domains.store import copying, info, keeping, places
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.log import Log, first_head
@@ -18,7 +18,7 @@ from usermgmt.kernel.events import E
 from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import CREATED, UNCHANGED, Change
-from usermgmt.kernel.store import Meta, Place, Store
+from usermgmt.kernel.store import Meta, Place, Store, roots
 from usermgmt.kernel.tables import audit_head, store_meta
 from usermgmt.kernel.transaction import anchor
 from usermgmt.migrations import HEAD
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.context import Context
 
 
@@ -40,20 +41,32 @@ class OtherStore(Conflict):
     hint = N_("leave the option out, or name another place with --store")
 
 
-def init(ctx: Context, at: Place, home: Path, *, simulate: bool, region: str) -> Change:
+def init(
+    ctx: Context, at: Place, home: Path, *, simulate: bool, region: str, passphrase: bytes | None, encrypt: bool = False
+) -> Change:
     """Create the store at ``at``; ``unchanged`` where one is there that agrees with the options.
 
+    ``encrypt`` makes an encrypted file, whose key file ``passphrase`` seals.
     Raises ``OtherStore``, ``Invalid``, ``NotAStore``, ``UnsafeStore``, ``DiskFull``, ``FileUnreadable``.
     """
     region = _region(region)
+    if encrypt:
+        keeping.check_possible(at)
     if (found := _existing(ctx, at, home)) is not None:
-        return _agreeing(found, at, simulate=simulate, region=region)
+        return _agreeing(found, at, simulate=simulate, region=region, encrypt=encrypt)
     values = {"location": at.label, "engine": at.dialect, "simulated": simulate, "region": region or None}
-    if ctx.dry_run:
-        return Change(CREATED, "store", at.label, {**values, "store_id": None})
     meta = Meta(ctx.random.uuid7(ctx.clock.now()), 1, simulate, region or None, ctx.now, HEAD)
-    make(ctx, at, home, meta)
-    return Change(CREATED, "store", at.label, {**values, "store_id": meta.store_id, "schema": meta.schema})
+    key = None
+    if at.path is not None and (encrypt or keeping.required(ctx)):
+        key = keeping.new_key(ctx, meta.store_id)
+        keeping.check_place(ctx, roots(at, ctx.settings, home)[0] / meta.store_id, meta.store_id)
+    if ctx.dry_run:
+        encrypted = None if at.path is None else key is not None
+        return Change(CREATED, "store", at.label, {**values, "store_id": None, "encrypted": encrypted})
+    opened = make(ctx, at, home, meta, key, passphrase)
+    values |= {"store_id": meta.store_id, "schema": meta.schema, **info.encryption(opened)}
+    note = _("the key is in {path}: keep a copy of it elsewhere").format(path=opened.key_file) if key else ""
+    return Change(CREATED, "store", at.label, values, note=note)
 
 
 def _region(text: str) -> str:
@@ -66,38 +79,51 @@ def _region(text: str) -> str:
     return region
 
 
-def _existing(ctx: Context, at: Place, home: Path) -> Meta | None:
+def _existing(ctx: Context, at: Place, home: Path) -> Store | None:
     try:
-        return Store(at, ctx.settings, home).meta
+        store = Store(at, ctx.settings, home)
+        assert store.meta
     except NoStore:
         return None
+    return store
 
 
-def _agreeing(found: Meta, at: Place, *, simulate: bool, region: str) -> Change:
+def _agreeing(store: Store, at: Place, *, simulate: bool, region: str, encrypt: bool) -> Change:
+    found = store.meta
+    if encrypt and store.key is None:
+        raise OtherStore(hint=N_("usermgmt store encrypt"), path=at.label, option="--encrypt", actual=_("no"))
     if simulate and not found.simulated:
         raise OtherStore(path=at.label, option="--simulate", actual=_("no"))
     if region and region != found.region:
         raise OtherStore(path=at.label, option="--region", actual=found.region or _("none"))
     values = {"location": at.label, "engine": at.dialect, "simulated": found.simulated, "region": found.region}
-    return Change(UNCHANGED, "store", at.label, {**values, "store_id": found.store_id, "schema": found.schema})
+    values |= {"store_id": found.store_id, "schema": found.schema, **info.encryption(store)}
+    return Change(UNCHANGED, "store", at.label, values)
 
 
-def make(ctx: Context, at: Place, home: Path, meta: Meta) -> None:
-    """Make the schema, the first entry and the key, and give the store its place."""
+def make(ctx: Context, at: Place, home: Path, meta: Meta, key: StoreKey | None, passphrase: bytes | None) -> Store:
+    """Make the schema, the first entry and the keys, and give the store its place."""
     if at.path is None:
         with _database(ctx, at, home) as connection:
             log = _fill(ctx, connection, meta)
     else:
         private_directory(at.path.parent)
-        with new_file(at.path) as temporary, file_connection(temporary) as connection:
-            log = _fill(ctx, connection, meta)
+        kept = keeping.place(ctx, roots(at, ctx.settings, home)[0] / meta.store_id, key.id if key is not None else "")
+        # the key first: a store that nobody can open must not be
+        with (
+            keeping.kept(ctx, kept, key, passphrase, at.path),
+            new_file(at.path) as temporary,
+            copying.new_generation(temporary, key) as connection,
+        ):
+            log = _fill(ctx, connection, meta, key)
     opened = Store(at, ctx.settings, home)
     keys.create_key(opened.key_dir)
     ctx.use(opened)
     anchor(ctx, log)
+    return opened
 
 
-def _fill(ctx: Context, connection: Connection, meta: Meta) -> Log:
+def _fill(ctx: Context, connection: Connection, meta: Meta, key: StoreKey | None = None) -> Log:
     upgrade(connection)
     connection.execute(
         sa.insert(store_meta).values(
@@ -112,6 +138,8 @@ def _fill(ctx: Context, connection: Connection, meta: Meta) -> Log:
     connection.execute(sa.insert(audit_head).values(**first_head(meta.store_id)))
     log = Log(connection, meta, ctx)
     facts: dict[str, Any] = {"schema": meta.schema, "simulated": meta.simulated, "program": __version__}
+    if key is not None:
+        facts["key"] = key.id
     log.append(E.STORE_INIT, "store", facts={**facts, "region": meta.region})
     log.close()
     return log
@@ -128,19 +156,6 @@ def new_file(path: Path) -> Iterator[Path]:
         sqlite.create_exclusively(temporary)
         yield temporary
         places.publish(temporary, path)
-
-
-@contextmanager
-def file_connection(path: Path) -> Iterator[Connection]:
-    """Give a connection in a writing transaction on a new file; at its end the file is whole, no journal beside it."""
-    engine = sqlite.engine(path, busy_timeout=1)
-    with engine.connect() as connection:
-        raw: Any = connection.connection.driver_connection
-        sqlite.prepare(raw, wal=sqlite.wal_is_safe(sqlite.version()))
-        connection.execution_options(writes=True)
-        with connection.begin():
-            yield connection
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager

@@ -32,3 +32,10 @@ class MigrationChanged(IntegrityBroken):
 
     code = "migration.failed"
     hint = N_("the store is as it was; keep it, and the backup that was made")
+
+
+class RecodingFailed(IntegrityBroken):
+    """The new file of the store {path} does not hold what the store holds."""
+
+    code = "store.recoding_failed"
+    hint = N_("the store is as it was: usermgmt doctor, then try again")

@@ -37,9 +37,16 @@ def info(ctx: Context) -> dict[str, Any]:
         "head": head.hash,
         "counts": rows,
         "bytes": backup.size(store),
+        **encryption(store),
         "keys": str(store.key_dir),
         "anchors": str(store.anchor_file),
     }
+
+
+def encryption(store: Store) -> dict[str, Any]:
+    """Return what results say of a store's encryption; on PostgreSQL that is the server's, and nothing is known."""
+    encrypted = store.key is not None if store.dialect == "sqlite" else None
+    return {"encrypted": encrypted, "key": store.key.id if store.key is not None else None}
 
 
 def _opened(ctx: Context) -> Store:

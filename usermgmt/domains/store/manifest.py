@@ -49,14 +49,18 @@ def stated(facts: Facts) -> dict[str, Any]:
     }
 
 
-def write(path: Path, facts: Facts, sha256: str, at: str, anchor: Anchor | None) -> None:
-    """Write the manifest of the backup ``path``; raises ``FileExists``, ``DiskFull``, ``FileUnreadable``."""
+def write(path: Path, facts: Facts, sha256: str, key: str | None, at: str, anchor: Anchor | None) -> None:
+    """Write the manifest of the backup ``path``; ``key`` is the id of the key that opens it, None where it is plain.
+
+    Raises ``FileExists``, ``DiskFull``, ``FileUnreadable``.
+    """
     values = {
         "format": FORMAT,
         **stated(facts),
         "at": at,
         "program": __version__,
         "sha256": sha256,
+        "key": key,
         "anchor": None if anchor is None else anchor.as_dict(),
     }
     with files.whole_file(beside(path)) as stream:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.store import backup, contents, verifying
 from usermgmt.domains.store.errors import MigrationChanged
+from usermgmt.kernel import sqlite
 from usermgmt.kernel.audit.log import Log
 from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.events import E
@@ -106,14 +107,15 @@ def _steps(ctx: Context, store: Store, path: Path, told: dict[str, Any]) -> Log 
 
 @contextmanager
 def _locked(store: Store) -> Iterator[Connection]:
-    with store.guarded(), store.engine.connect() as connection:
-        if store.dialect == "sqlite":
+    with store.guarded(), store.in_line() as left, store.engine.connect() as connection:
+        if left is not None:
             raw: Any = connection.connection.driver_connection
+            sqlite.be_patient(raw, left)
             # a step may make a table anew: with foreign keys on, dropping the old one would take its children along;
             # the switch does nothing inside a transaction
             raw.execute("PRAGMA foreign_keys=OFF")
         connection.execution_options(writes=True)
-        with store.in_line(connection), connection.begin():
+        with connection.begin():
             yield connection
 
 

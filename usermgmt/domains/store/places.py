@@ -41,10 +41,15 @@ def workspace(folder: Path, name: str) -> Iterator[Path]:
             shutil.rmtree(made, ignore_errors=True)
 
 
+def sync(path: Path) -> None:
+    """Make the bytes of a file durable."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
 def publish(made: Path, path: Path) -> None:
     """Give the finished file ``made`` its name, at once and for good; raises ``FileExists`` where it is taken."""
-    with made.open("rb") as stream:
-        os.fsync(stream.fileno())
+    sync(made)
     try:
         # link refuses an existing name, rename would not
         os.link(made, path, follow_symlinks=False)

@@ -41,7 +41,7 @@ def place(ctx: Context, plan: Plan) -> Log:
     if plan.to.store is not None:
         return _over(ctx, plan, plan.to.store)
     log = plan.begin_lineage(ctx, None)
-    _name(ctx, plan.copy, plan.to.place.path, broken=plan.to.broken)
+    _name(ctx, plan, plan.to.place.path, broken=plan.to.broken)
     return log
 
 
@@ -51,8 +51,9 @@ def _over(ctx: Context, plan: Plan, live: Store) -> Log:
     return made[0]
 
 
-def _name(ctx: Context, copy: Path, path: Path, *, broken: bool) -> None:
-    with copying.raw_connection(copy) as raw:
+def _name(ctx: Context, plan: Plan, path: Path, *, broken: bool) -> None:
+    copy = plan.copy
+    with copying.raw_connection(copy, key=plan.key) as raw:
         sqlite.prepare(raw, wal=sqlite.wal_is_safe(sqlite.version()))
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     stamp = re.sub("[-:.]", "", ctx.now)
@@ -67,8 +68,7 @@ def _name(ctx: Context, copy: Path, path: Path, *, broken: bool) -> None:
     if not broken:
         places.publish(copy, path)
         return
-    with copy.open("rb") as stream:
-        os.fsync(stream.fileno())
+    places.sync(copy)
     copy.replace(path)
     sync_directory(path.parent)
     ctx.warn(_("the damaged file was moved aside, to {path}").format(path=aside))
@@ -87,7 +87,7 @@ def _as_rows(ctx: Context, plan: Plan) -> Log:
             # two that restore at once: the second waits here, and then finds what the first one made
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (sqlite.APPLICATION_ID,))
             log = plan.begin_lineage(ctx, _lock(connection, plan))
-            rows.put(plan.copy, connection)
+            rows.put(plan.copy, connection, plan.key)
             _check(connection, plan, log)
     return log
 
@@ -109,7 +109,7 @@ def _lock(connection: Connection, plan: Plan) -> Head | None:
 
 
 def _check(connection: Connection, plan: Plan, log: Log) -> None:
-    with sqlite.engine(plan.copy, busy_timeout=1).connect() as copy, copy.begin():
+    with sqlite.engine(plan.copy, busy_timeout=1, key=plan.key).connect() as copy, copy.begin():
         held, found = contents.counts(copy), contents.counts(connection)
     if lost := sorted(name for name in held.keys() | found.keys() if held.get(name) != found.get(name)):
         raise IntegrityBroken(problem=_("rows were lost on the way: {names}").format(names=", ".join(lost)))

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from usermgmt.domains.store import copying, manifest, migrate, places, placing, verifying
 from usermgmt.domains.store.errors import AnotherStore, BackupBroken
+from usermgmt.domains.store.keeping import check_wanted
 from usermgmt.domains.store.standing import look
-from usermgmt.kernel import sqlite
+from usermgmt.kernel import cipher, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.log import Log
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from usermgmt.domains.store.contents import Head
     from usermgmt.domains.store.standing import Standing
     from usermgmt.domains.store.verifying import Facts
+    from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.context import Context
 
 NOUN = N_("store")
@@ -48,12 +50,13 @@ _SPARE = "/var/tmp"  # noqa: S108 - only private directories are made in it
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A verified copy of a backup, of this program's schema, and the place it is for."""
+    """A verified copy of a backup, of this program's schema, and the place it is for; ``key`` opens the copy."""
 
     copy: Path
     backup: Facts
     sha256: str
     to: Standing
+    key: StoreKey | None
 
     @property
     def store_id(self) -> str:
@@ -84,7 +87,7 @@ class Plan:
     def begin_lineage(self, ctx: Context, old: Head | None) -> Log:
         """Write the new lineage and its first entry into the copy; ``old`` is the head that it takes the place of."""
         meta = replace(self.backup.meta, lineage=self.lineage(old), schema=HEAD)
-        with sqlite.engine(self.copy, busy_timeout=1).connect() as connection:
+        with sqlite.engine(self.copy, busy_timeout=1, key=self.key).connect() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
                 connection.execute(sa.update(store_meta).values(lineage=meta.lineage))
@@ -146,14 +149,42 @@ def _prepared(ctx: Context, name: str, to: Standing, copy: Path) -> Plan:
         ctx.warn(_("no manifest is beside the backup; its contents are verified by themselves"))
     else:
         manifest.check_bytes(found, path, sha256)
-    facts = _verified(path, copy)
+    key = _key(ctx, path, to, copy)
+    facts = _verified(path, copy, key)
     if found is not None:
         manifest.check_contents(found, path, facts, _public_key(ctx, to, facts))
     if to.store is not None and to.store.meta.store_id != facts.meta.store_id:
         raise AnotherStore(backup=facts.meta.store_id, path=to.place.label, there=to.store.meta.store_id)
     if facts.meta.schema != HEAD:
-        _bring_forward(path, copy, facts)
-    return Plan(copy, facts, sha256, to)
+        _bring_forward(path, copy, facts, key)
+    return _as_it_stands(ctx, Plan(copy, facts, sha256, to, key))
+
+
+def _key(ctx: Context, path: Path, to: Standing, copy: Path) -> StoreKey | None:
+    """Return the key of an encrypted backup, None for a plain one; raises what ``storekeys.find`` raises."""
+    with copy.open("rb") as stream:
+        store_id = cipher.owner(stream.read(100).ljust(100, b"\0"), copy.stat().st_size)
+    if store_id is None:
+        return None
+    sqlite.check_cipher(path)
+    return storekeys.find(copy, store_id, ctx.settings, to.key_dir(store_id), str(path))[0]
+
+
+def _as_it_stands(ctx: Context, plan: Plan) -> Plan:
+    """Encrypt the copy as the store is that it takes the place of; where none is, it stays as the backup is."""
+    if plan.to.place.path is None:
+        return plan
+    key = plan.key if plan.to.store is None else plan.to.store.key
+    check_wanted(ctx, plan.to.place, key)
+    if key == plan.key:
+        return plan
+    if key is None:
+        ctx.warn(_("the backup is encrypted, the store is not: what is restored will be plain"))
+    recoded = plan.copy.with_name("recoded.db")
+    with copying.raw_connection(plan.copy, key=plan.key) as raw:
+        copying.recode(raw, recoded, key)
+    verifying.whole_file(recoded, key)
+    return replace(plan, copy=recoded, key=key)
 
 
 def _take(ctx: Context, name: str, to: Standing, copy: Path, *, alone: bool) -> str:
@@ -163,7 +194,7 @@ def _take(ctx: Context, name: str, to: Standing, copy: Path, *, alone: bool) -> 
     if to.store is not None and live is not None and name != "-" and path.exists() and path.samefile(live):
         # the store itself, taken on purpose as it is: others may be writing to it
         with to.store.reading() as connection:
-            copying.snapshot(connection, to.store.meta.schema, copy)
+            copying.snapshot(connection, to.store.meta.schema, copy, to.store.key)
         return places.digest(copy)
     sha256 = _copy(ctx, name, copy)
     for end in () if alone or name == "-" else ("-wal", "-journal"):
@@ -187,13 +218,13 @@ def _copy(ctx: Context, name: str, copy: Path) -> str:
     return sha256.hexdigest()
 
 
-def _verified(path: Path, copy: Path) -> Facts:
+def _verified(path: Path, copy: Path, key: StoreKey | None) -> Facts:
     try:
         with sqlite.guarded(0):
-            facts = verifying.whole_file(copy)
+            facts = verifying.whole_file(copy, key)
     except IntegrityBroken as error:
         raise BackupBroken(path=path, problem=error.message.rstrip(".")) from None
-    with copying.raw_connection(copy) as raw:
+    with copying.raw_connection(copy, key=key) as raw:
         copying.stand_alone(raw)
     return facts
 
@@ -206,15 +237,15 @@ def _public_key(ctx: Context, to: Standing, facts: Facts) -> bytes | None:
         return None
 
 
-def _bring_forward(path: Path, copy: Path, facts: Facts) -> None:
+def _bring_forward(path: Path, copy: Path, facts: Facts, key: StoreKey | None) -> None:
     """Run the steps that the copy of an older schema lacks; raises ``BackupBroken`` where they lose anything."""
-    with sqlite.engine(copy, busy_timeout=1).connect() as connection:
+    with sqlite.engine(copy, busy_timeout=1, key=key).connect() as connection:
         raw: Any = connection.connection.driver_connection
         raw.execute("PRAGMA foreign_keys=OFF")
         connection.execution_options(writes=True)
         with connection.begin():
             upgrade(connection)
-    after = verifying.whole_file(copy)
+    after = verifying.whole_file(copy, key)
     if lost := migrate.differing(facts.counts, after.counts):
         raise BackupBroken(path=path, problem=lost)
 
@@ -266,6 +297,8 @@ def _change(plan: Plan, lineage: int, entries: int) -> Change:
             "schema": HEAD,
             "entries": entries,
             "counts": plan.backup.counts,
+            "encrypted": None if plan.to.place.path is None else plan.key is not None,
+            "key": None if plan.key is None or plan.to.place.path is None else plan.key.id,
             "backup": plan.origin(),
             "replaced": None if plan.to.head is None else plan.to.head.facts(),
         },

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.types import TypeEngine
 
+    from usermgmt.kernel.cipher import StoreKey
+
 CHUNK = 5000
 _VERSION = "alembic_version"
 _UPDATED = (audit_head, store_meta)
@@ -97,8 +99,10 @@ def _fetch_serials(source: Connection, target: Connection) -> None:
 # -- and back ----------------------------------------------------------------------------------------------------------
 
 
-def put(path: Path, target: Connection) -> None:
+def put(path: Path, target: Connection, key: StoreKey | None = None) -> None:
     """Make the rows of every table of ``target`` those of the file ``path``; both have the same revision.
+
+    ``key`` opens the file where it is encrypted.
 
     The rows that writers queue for are changed in place, so that whoever waits for them goes on with the new ones.
     """
@@ -106,7 +110,7 @@ def put(path: Path, target: Connection) -> None:
     for name in reversed(names):
         # not TRUNCATE, which empties the table also for those who still read the snapshot before
         target.execute(sa.delete(sa.table(name)))
-    with sqlite.engine(path, busy_timeout=1).connect() as source, source.begin():
+    with sqlite.engine(path, busy_timeout=1, key=key).connect() as source, source.begin():
         for name in names:
             _put_table(source, target, name)
         for table in _UPDATED:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from usermgmt.domains.store.contents import Head
+    from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.store import Meta
 
 _NAMED = 3
@@ -41,13 +42,13 @@ class Facts:
     counts: dict[str, int]
 
 
-def whole_file(path: Path) -> Facts:
-    """Verify the SQLite store at ``path``, a private file of ours, and return what it holds.
+def whole_file(path: Path, key: StoreKey | None = None) -> Facts:
+    """Verify the SQLite store at ``path``, a private file of ours, and return what it holds; ``key`` opens it.
 
     Raises ``IntegrityBroken`` for the first thing that does not hold, ``SchemaNewer``, ``NotAStore``.
     """
     sqlite.check_file(path)
-    with sqlite.engine(path, busy_timeout=1).connect() as connection, connection.begin():
+    with sqlite.engine(path, busy_timeout=1, key=key).connect() as connection, connection.begin():
         if problem := damage(connection):
             raise IntegrityBroken(problem=_("the file is damaged: {problem}").format(problem=problem))
         meta = describe(connection, path.name, KNOWN)

@@ -20,6 +20,8 @@ STORE = View(
         Column("head", N_("Audit head")),
         Column("counts", N_("Rows"), kind="object"),
         Column("bytes", N_("Bytes"), kind="number"),
+        Column("encrypted", N_("Encrypted"), kind="bool"),
+        Column("key", N_("Key id")),
         Column("keys", N_("Keys")),
         Column("anchors", N_("Anchors")),
     ),
@@ -39,6 +41,7 @@ BACKUP = View(
         Column("counts", N_("Rows"), kind="object"),
         Column("bytes", N_("Bytes"), kind="number"),
         Column("sha256", N_("SHA-256")),
+        Column("key", N_("Key id")),
     ),
     key="path",
 )
@@ -55,13 +58,24 @@ MIGRATION = View(
     key="store_id",
 )
 
-_RESTORED = ("location", "engine", "store_id", "lineage", "schema", "entries", "counts")
+_RESTORED = ("location", "engine", "store_id", "lineage", "schema", "entries", "counts", "encrypted", "key")
 RESTORED = View(
     STORE.noun,
     (
         *(one for one in STORE.columns if one.name in _RESTORED),
         Column("backup", N_("Backup"), kind="object"),
         Column("replaced", N_("Replaced"), kind="object"),
+    ),
+    key="store_id",
+)
+
+RECODED = View(
+    STORE.noun,
+    (
+        *(one for one in STORE.columns if one.name in ("location", "store_id", "encrypted", "key")),
+        Column("former_key", N_("Former key id")),
+        Column("key_file", N_("Key file")),
+        Column("bytes", N_("Bytes"), kind="number"),
     ),
     key="store_id",
 )
