@@ -28,12 +28,17 @@ class Map:
     constants: dict[str, str] = field(default_factory=dict)
 
 
-def read_map(data: bytes, file: str, importer: Importer) -> Map:
-    """Read a map file; raises ``BadMap``."""
+def decoded(data: bytes, file: str) -> str:
+    """Return the text of a map file; raises ``BadMap``."""
     try:
-        found: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise BadMap(file=file, problem=str(error)) from None
+
+
+def read_map(text: str, file: str, importer: Importer) -> Map:
+    """Read a map; raises ``BadMap``."""
+    found = parsed(text, file)
     columns, constants = found.pop("columns", {}), found.pop("constants", {})
     if found or not isinstance(columns, dict) or not isinstance(constants, dict):
         raise BadMap(file=file, problem=_("it has the tables [columns] and [constants] and nothing else"))
@@ -45,6 +50,14 @@ def read_map(data: bytes, file: str, importer: Importer) -> Map:
         if not isinstance(value, str):
             raise BadMap(file=file, problem=_("the constant {name} is not a text").format(name=name))
     return made
+
+
+def parsed(text: str, file: str) -> dict[str, Any]:
+    """Return a map as the tables that it is; raises ``BadMap``."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadMap(file=file, problem=str(error)) from None
 
 
 def _fields(header: str, given: Any, file: str) -> list[str]:
