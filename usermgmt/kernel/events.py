@@ -17,6 +17,7 @@ class E(StrEnum):
     STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
     STORE_DECRYPT = "store.decrypt"  # the store became a plain file
     STORE_ENCRYPT = "store.encrypt"  # the store became an encrypted file
+    STORE_FIX = "store.fix"  # the store's surroundings were mended: rights, anchors, journal, litter
     STORE_INIT = "store.init"  # the first entry of every store
     STORE_MIGRATE = "store.migrate"  # the schema was brought forward
     STORE_REKEY = "store.rekey"  # the store was encrypted with another key
