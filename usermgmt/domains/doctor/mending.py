@@ -17,11 +17,9 @@ from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import Exit, UsermgmtError, said
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
-from usermgmt.kernel.invocation import data_home, store_place
 from usermgmt.kernel.permissions import P
+from usermgmt.kernel.recording import record_outside
 from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
-from usermgmt.kernel.store import Store
-from usermgmt.kernel.transaction import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,12 +106,8 @@ def _without(found: list[Finding], done: list[Change | Refusal]) -> list[Finding
 
 
 def _record(ctx: Context, mended: list[Change], left: list[Finding]) -> None:
-    """Leave an entry of what was mended, where there is a store that takes one."""
-    facts = {"mended": [{"check": one.values["check"], "outcome": one.outcome} for one in mended]}
-    try:
-        if verdict(left) in _UNFIT:
-            raise NotMended(check="audit", problem=_("it does not hold, or cannot be opened"))
-        ctx.use(Store(store_place(ctx.env, ctx.settings, ctx.cwd), ctx.settings, data_home(ctx.env)))
-        record(ctx, E.STORE_FIX, "store", facts=facts)
-    except UsermgmtError as error:
-        ctx.warn(_("what was mended is not on the audit: {problem}").format(problem=error.message))
+    if verdict(left) in _UNFIT:
+        ctx.warn(_("what was mended is not on the audit, which does not hold or cannot be opened"))
+        return
+    done = [{"check": one.values["check"], "outcome": one.outcome} for one in mended]
+    record_outside(ctx, E.STORE_FIX, "store", mended=done)
