@@ -10,6 +10,8 @@ class E(StrEnum):
 
     AUDIT_CHECKPOINT = "audit.checkpoint"  # a signed head was written to a file
     AUDIT_EXPORT = "audit.export"  # the log left the store; as ndjson with personal parts and all
+    CONFIG_INIT = "config.init"  # a configuration file was written, every setting commented out
+    CONFIG_SET = "config.set"  # a setting was written into a configuration file, or taken out
     DATA_EXPORT = "data.export"  # personal data left the store unmasked
     DATA_IMPORT = "data.import"  # one run of an import, with its counts
     DATA_REVEAL = "data.reveal"  # personal data was shown unmasked
@@ -17,6 +19,7 @@ class E(StrEnum):
     STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
     STORE_DECRYPT = "store.decrypt"  # the store became a plain file
     STORE_ENCRYPT = "store.encrypt"  # the store became an encrypted file
+    STORE_FIX = "store.fix"  # the store's surroundings were mended: rights, anchors, journal, litter
     STORE_INIT = "store.init"  # the first entry of every store
     STORE_MIGRATE = "store.migrate"  # the schema was brought forward
     STORE_REKEY = "store.rekey"  # the store was encrypted with another key

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent.parent / "locale"
@@ -33,6 +33,19 @@ def ngettext(one: str, many: str, count: int) -> str:
 def N_(message: str) -> str:
     """Mark ``message`` for the catalogue where it stands as data; ``_`` translates it when it is shown."""
     return message
+
+
+def retold(text: str, known: Iterable[tuple[str, str]]) -> str:
+    """Say in the language of this invocation what another program's library said, where one of ``known`` fits it.
+
+    ``known`` are patterns with the marked message that each amounts to. English readers get the library's own words.
+    """
+    if language() == "en":
+        return text
+    for pattern, message in known:
+        if match := re.fullmatch(pattern, text, re.DOTALL):
+            return _(message).format(**match.groupdict(""))
+    return text
 
 
 def language() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from usermgmt.kernel.errors import UsageProblem
-from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.i18n import N_, _, retold
 from usermgmt.kernel.text import json_neutral, neutral
 
 if TYPE_CHECKING:
@@ -19,6 +19,24 @@ if TYPE_CHECKING:
 # jq's grammar has these at the head of a program only. They read files, and whoever calls through sudo must not choose
 # which files the store's account reads.
 _READS_FILES = re.compile(r"(?:\s|#[^\r\n]*+)*+(?:import|include|module)\b")
+
+
+_PLACE = r" at <top-level>, line (?P<line>\d+), column (?P<column>\d+):?"
+_SAID = (
+    (r"syntax error, unexpected end of file" + _PLACE, N_("line {line}, column {column}: it ends too early")),
+    (r"syntax error, .*" + _PLACE, N_("line {line}, column {column}: this is not the syntax of jq")),
+    (r"(?P<name>\S+) is not defined" + _PLACE, N_("line {line}, column {column}: {name} is not defined")),
+    (r"Cannot index (?P<kind>\w+) with (?P<what>.+)", N_("{kind} cannot be indexed with {what}")),
+    (r"Cannot iterate over (?P<what>.+)", N_("{what} cannot be iterated over")),
+    (r"(?P<one>.+) and (?P<other>.+) cannot be (?:added|subtracted|multiplied|divided)",
+     N_("{one} and {other} cannot be calculated with")),
+    (r"(?P<one>.+) and (?P<other>.+) cannot be divided because the divisor is zero", N_("{one} is divided by zero")),
+    (r"(?P<what>.+) cannot be parsed as a number", N_("{what} is not a number")),
+    (r"(?P<what>.+) has no keys", N_("{what} has no keys")),
+    (r"(?P<what>.+) has no length", N_("{what} has no length")),
+    (r"(?P<what>.+) is not a valid format", N_("there is no format {what}")),
+)  # fmt: skip
+"""What jq says most often."""
 
 
 class BadFilter(UsageProblem):
@@ -41,7 +59,7 @@ def _program(expression: str) -> Any:
 
 def _refused(error: Exception) -> BadFilter:
     first = next(iter(str(error).splitlines()), "")
-    return BadFilter(problem=first.removeprefix("jq: error: ") or _("it failed"))
+    return BadFilter(problem=retold(first.removeprefix("jq: error: "), _SAID) or _("it failed"))
 
 
 def run(expression: str, items: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -17,6 +17,7 @@ class P(StrEnum):
     DATA_REVEAL = "data:reveal"
     STORE_BACKUP = "store:backup"
     STORE_ENCRYPT = "store:encrypt"
+    STORE_FIX = "store:fix"
     STORE_MIGRATE = "store:migrate"
     STORE_READ = "store:read"
     STORE_RESTORE = "store:restore"

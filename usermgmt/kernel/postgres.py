@@ -23,7 +23,7 @@ from usermgmt.kernel.errors import (
     UsermgmtError,
     said,
 )
-from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.i18n import N_, _, retold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,22 @@ if TYPE_CHECKING:
 DRIVER = "postgresql+psycopg"
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 VERIFYING = ("verify-ca", "verify-full")
+_SERVER = r'(?:connection failed: )?connection to server (?:at|on socket) "(?P<server>[^"]*)".* failed: '
+_SAID = (
+    (_SERVER + "Connection refused", N_("no server listens at {server}")),
+    (_SERVER + "No such file or directory", N_("no server listens at {server}")),
+    (_SERVER + r'FATAL: +database "(?P<name>.*)" does not exist', N_("the server has no database {name}")),
+    (_SERVER + r'FATAL: +role "(?P<name>.*)" does not exist', N_("the server has no login {name}")),
+    (_SERVER + r'FATAL: +(?:password|peer|Peer) authentication failed for user "(?P<name>.*)"',
+     N_("the server does not let {name} in")),
+    (_SERVER + "FATAL: +sorry, too many clients already", N_("the server has too many clients already")),
+    (_SERVER + "fe_sendauth: no password supplied", N_("the server wants a password")),
+    (r"failed to resolve host '(?P<name>[^']*)'.*", N_("nobody knows the host {name}")),
+    (r".*timeout expired.*", N_("the server does not answer in time")),
+    (r"server closed the connection unexpectedly.*", N_("the server has closed the connection")),
+    (r"permission denied for (?:table|relation|schema|sequence) (?P<name>.*)", N_("the login may not use {name}")),
+)  # fmt: skip
+"""What the server and its library say most often."""
 _BLOCK = 1 << 17
 """Bytes of a COPY that are sent at once."""
 
@@ -161,12 +177,12 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
     if state in ("55P03", "40001", "40P01", "57014"):
         return StoreBusy(seconds=f"{seconds:g}")
     if state == "53100":
-        return DiskFull(problem=text)
+        return DiskFull(problem=retold(text, _SAID))
     if state == "25006":
         return StoreUnreadable(problem=_("it cannot be written to"))
     if state[:2] in ("08", "28", "3D", "53", "57", "58") or state == "42501" or not state:
         # no state: the connection itself failed
-        return StoreUnreadable(problem=text, hint=_connection_hint(text))
+        return StoreUnreadable(problem=retold(text, _SAID), hint=_connection_hint(text))
     return None
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.streams import Streams
+
+
+T = TypeVar("T")
+_EACH = 1000
+"""Rows between two looks at the bar."""
 
 
 class Progress:
@@ -24,6 +29,16 @@ class Progress:
         """Say that ``done`` of the total is behind us, and how many records that was."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, records=records)
+
+    def through(self, rows: Iterable[T]) -> Iterable[T]:
+        """Return ``rows``, each of which counts as one of the total when it is taken."""
+        return rows if self._bar is None else self._counting(rows)
+
+    def _counting(self, rows: Iterable[T]) -> Iterator[T]:
+        for done, row in enumerate(rows):
+            if done % _EACH == 0:
+                self.at(done, done)
+            yield row
 
 
 class _Terminal(io.TextIOBase):

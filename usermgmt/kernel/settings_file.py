@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from usermgmt.kernel.errors import BadConfiguration, FileMissing, said
-from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.i18n import N_, _, retold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -154,13 +154,21 @@ TOML_PROBLEMS = (
     N_("Unescaped '\\' in a string"),
     N_("Unterminated string"),
 )
-"""What the library says of a document, marked for the catalogue; what names a key or character stays English."""
+"""What the library says of a document, marked for the catalogue."""
+_TOML_NAMING = (
+    (r"Cannot declare \((?P<key>.+?),?\) twice", N_("{key} is declared twice")),
+    (r"Cannot mutate immutable namespace \((?P<key>.+?),?\)", N_("{key} is complete already")),
+    (r"Duplicate inline table key (?P<key>.+)", N_("{key} stands twice in an inline table")),
+    (r"Expected (?P<what>'.'|\".\")", N_("{what} is expected")),
+    (r"(?:Found invalid|Illegal) character (?P<what>.+)", N_("the character {what} is not allowed")),
+)
+"""What the library says of a document where it names a key or a character."""
 
 
 def _located(message: str) -> tuple[int, str]:
     # the attributes lineno and msg came with Python 3.14; the message says the same in every version
     match = re.fullmatch(r"(.*) \(at (?:line ([0-9]+), column [0-9]+|end of document)\)", message, re.DOTALL)
-    return (int(match[2] or 0), _(match[1])) if match else (0, message)
+    return (int(match[2] or 0), retold(_(match[1]), _TOML_NAMING)) if match else (0, message)
 
 
 def _flat(table: Mapping[str, object], known: Collection[str], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -267,3 +267,13 @@ def test_a_lawful_erasure_is_no_problem(store):
 def test_reading_stays_possible_in_another_language(store):
     store.sql("UPDATE audit_entry SET actor = 'nobody' WHERE seq = 5")
     assert "5" in store("audit verify --lang zh", exit=12).err
+
+
+def test_progress_is_for_a_terminal_and_changes_no_answer(run):
+    plain = run("audit verify --state --json")
+    watched = run("audit verify --state --json", tty=True)
+    assert plain.err == ""
+    assert watched.out == plain.out
+    assert run("audit verify --state -q", tty=True).err == ""
+    run("store backup backup.db", tty=True)
+    assert run("store backup other.db -q", tty=True).err == ""

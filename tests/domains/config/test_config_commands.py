@@ -245,3 +245,39 @@ def test_the_accounts_own_file_is_written_without_config(run, monkeypatch):
         pytest.skip("root writes /etc/usermgmt; as root only --config is tried here")
     run("config set import.chunk 9")
     assert (run.home / "config" / "usermgmt" / "config.toml").exists()
+
+
+# -- on the audit ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.store("")
+def test_a_change_is_on_the_audit_of_the_store_with_its_reason(run, config):
+    config("set store.busy_timeout 30s --reason slow-disk")
+    entry = run("audit list --json").json[-1]
+    assert (entry["action"], entry["reason"]) == ("config.set", "slow-disk")
+    assert entry["facts"] == {"key": "store.busy_timeout", "before": None, "after": "30s"}
+    config("set store.busy_timeout --unset")
+    assert run("audit list --json").json[-1]["facts"]["after"] is None
+    count = run("store info --json").json["entries"]
+    config("set store.busy_timeout --unset")
+    config("set store.busy_timeout 20s --dry-run")
+    assert run("store info --json").json["entries"] == count
+
+
+@pytest.mark.store("")
+def test_a_value_that_may_tell_of_a_person_stays_out_of_the_audit(run, config):
+    config("set store.key_dir /home/alice/keys")
+    assert run("audit list --json").json[-1]["facts"] == {"key": "store.key_dir"}
+
+
+def test_without_a_store_a_reason_is_kept_nowhere_and_this_is_said(config):
+    assert config("set time.zone Asia/Shanghai").err == ""
+    assert "kept nowhere" in config("set time.zone UTC --reason why").err
+
+
+@pytest.mark.store("")
+def test_a_store_that_takes_no_entry_is_no_obstacle(run, config):
+    run.path.chmod(0o666)
+    result = config("set time.zone Asia/Shanghai --reason why")
+    assert "not on the audit" in result.err
+    assert config("get time.zone").out == "Asia/Shanghai\n"

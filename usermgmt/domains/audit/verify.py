@@ -18,15 +18,19 @@ from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.i18n import _
+from usermgmt.kernel.progress import progress
 from usermgmt.kernel.results import Record
 from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
 from usermgmt.kernel.text import neutral
 from usermgmt.kernel.transaction import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Connection
 
     from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.audit.format import EntryRow
     from usermgmt.kernel.context import Context
 
 _LARGEST = 64 << 20
@@ -113,6 +117,7 @@ class _Check:
     """One verification inside one snapshot."""
 
     def __init__(self, ctx: Context, report: Report, vouchers: Vouchers) -> None:
+        self.ctx = ctx
         self.db: Connection = ctx.db
         self.report = report
         self.vouchers = vouchers
@@ -138,7 +143,7 @@ class _Check:
             "anchors": len(vouched),
             "anchored": max((one.n for one in vouched), default=0),
             "redacted": log.redacted,
-            "rows": stated.check(self.db, self.report) if state else None,
+            "rows": self._state() if state else None,
         }
 
     def _log(self) -> Verifier:
@@ -159,11 +164,19 @@ class _Check:
     def _read(self, found: Report) -> Verifier:
         head = None if self.head is None else (self.head.seq, self.head.hash)
         log = Verifier(self.meta.store_id, marks=self.vouchers.sizes, head=head)
-        for one in log.run(rows.entries(self.db), rows.parts(self.db)):
+        with progress(self.ctx, _("entries"), head[0] if head else None) as bar:
+            self._take(found, log, bar.through(rows.entries(self.db)))
+        return log
+
+    def _take(self, found: Report, log: Verifier, entries: Iterable[EntryRow]) -> None:
+        for one in log.run(entries, rows.parts(self.db)):
             # a gap names its entries itself
             template = "{detail}" if one.kind == checking.Kind.GAP else _("entry {n}: {detail}")
             found.add(one.kind, template.format(n=one.seq, detail=one.detail), entry=one.seq)
-        return log
+
+    def _state(self) -> int:
+        with progress(self.ctx, _("rows"), None):
+            return stated.check(self.db, self.report)
 
     def _check_head(self, log: Verifier) -> None:
         if self.head is None:

@@ -13,8 +13,9 @@ from usermgmt.kernel.cells import text_of
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
 from usermgmt.kernel.errors import Exit
+from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
-from usermgmt.kernel.results import Change, Listing, Page, Record
+from usermgmt.kernel.results import UNCHANGED, Change, Listing, Page, Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,8 @@ def set_(
 
     The file is the one of --config or USERMGMT_CONFIG, else root's /etc/usermgmt/config.toml or the account's own.
 
+    Where there is a store, the change is on its audit, with --reason.
+
     Examples:
     usermgmt config set time.zone Asia/Shanghai
     usermgmt config set store.busy_timeout 30s --dry-run
@@ -110,6 +113,7 @@ def set_(
         raise MissingValue(name="VALUE", path="usermgmt config set")
     else:
         done = service.set_value(path, key, value, os.geteuid(), dry_run=ctx.dry_run)
+    _record(ctx, E.CONFIG_SET, done.outcome, **service.recorded(done))
     values = {"key": done.key, "path": done.path, "before": done.before, "after": done.after}
     return Change(done.outcome, SET.noun, done.key, values, note=_("in {path}").format(path=done.path))
 
@@ -125,6 +129,7 @@ def init(ctx: Context) -> Change:
     from usermgmt.domains.config import service
 
     done = service.init(_file(ctx), dry_run=ctx.dry_run)
+    _record(ctx, E.CONFIG_INIT, done.outcome)
     return Change(done.outcome, FILE.noun, done.key, {"path": done.key})
 
 
@@ -145,6 +150,14 @@ def validate(ctx: Context) -> Listing:
     rows = [_fields(one) for one in judged.problems]
     fields = ctx.fields if ctx.output.fields or ctx.output.format in ("ids", "count") else PROBLEM.names
     return Listing(fields, (tuple(row[name] for name in fields) for row in rows))
+
+
+def _record(ctx: Context, action: E, outcome: str, **facts: object) -> None:
+    """Leave an entry of a change, where there is a store: the settings are part of how it is held."""
+    from usermgmt.kernel.recording import record_outside
+
+    if outcome != UNCHANGED and not ctx.dry_run:
+        record_outside(ctx, action, "store", **facts)
 
 
 def _judged(ctx: Context) -> Validation:

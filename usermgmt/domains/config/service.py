@@ -46,6 +46,10 @@ SAMPLE_HEAD = """\
 """
 
 
+_TELLING = ("bool", "choice", "duration", "int", "size", "zone")
+"""Kinds of settings whose values tell of no person; a path, an address or a text may, and an audit entry stays."""
+
+
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
@@ -67,6 +71,13 @@ def _value(settings: Settings, setting: Setting) -> ConfigValue:
         default=written(setting, setting.default),
         help=setting.help,
     )
+
+
+def recorded(done: ConfigChange) -> dict[str, Shown]:
+    """Return what the audit keeps of a change: the values only where they tell of nobody."""
+    if BY_KEY[done.key].kind in _TELLING:
+        return {"key": done.key, "before": done.before, "after": done.after}
+    return {"key": done.key}
 
 
 def _known(key: str) -> Setting:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from usermgmt.domains.doctor import fixes, surroundings
 from usermgmt.domains.doctor.types import Finding, Severity, advice
 from usermgmt.domains.store import contents, keeping, verifying
-from usermgmt.kernel import schema, storekeys
+from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.clock import from_text
@@ -21,6 +22,7 @@ from usermgmt.kernel.tables import audit_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from usermgmt.domains.store.contents import Head
     from usermgmt.kernel.audit.anchor import Anchor
@@ -35,12 +37,15 @@ _AUDIT_NEXT = "usermgmt audit verify --state"
 
 def key(_ctx: Context, store: Store) -> Iterator[Finding]:
     """Judge the key that signs anchors: changes are made without it, but not anchored."""
+    yield from _open("key", store.key_dir.parent, store.key_dir)
     try:
         found = keys.load_key(store.key_dir)
         public = keys.load_public_key(store.key_dir)
     except UsermgmtError as error:
         restored = _("put it back from a copy of the keys; usermgmt store restore makes a new one")
-        yield Finding("key", Severity.WARNING, error.message, advice(error) or restored)
+        fix = fixes.narrowing([store.key_dir / keys.KEY_FILE], 0o077)
+        fix = fix or fixes.narrowing([store.key_dir / keys.PUBLIC_FILE], 0o022) or fixes.public_half(store.key_dir)
+        yield Finding("key", Severity.WARNING, error.message, advice(error) or restored, fix=fix)
         return
     if public != found.public:
         told = _("the public half in {path} is not that of the key").format(path=store.key_dir)
@@ -64,7 +69,8 @@ def encryption(ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("encryption", Severity.WARNING, told, f"mv {store.key_file} {chosen}")
     elif store.key_file.parent.stat().st_mode & 0o022 and ctx.settings.origin("store.key_file") != CREDENTIAL:
         told = _("other accounts may write to the directory of the key {path}").format(**facts)
-        yield Finding("encryption", Severity.WARNING, told, f"chmod go-w {store.key_file.parent}")
+        fix = fixes.narrowing([store.key_file.parent], 0o022)
+        yield Finding("encryption", Severity.WARNING, told, f"chmod go-w {store.key_file.parent}", fix=fix)
     elif _beside(store):
         told = _("the key {path} lies beside the store: whoever takes the disk has both").format(**facts)
         yield Finding("encryption", Severity.INFO, told, _("move it, and name it: usermgmt config set store.key_file"))
@@ -78,12 +84,22 @@ def _beside(store: Store) -> bool:
     return store.key_file.is_relative_to(store.place.path.parent) and not storekeys.read(store.key_file).sealed
 
 
-def anchor(_ctx: Context, store: Store) -> Iterator[Finding]:
+def _open(check: str, *folders: Path) -> Iterator[Finding]:
+    """Find directories, of keys or of anchors, in which other accounts may put files."""
+    for folder in folders:
+        if folder.is_dir() and folder.stat().st_mode & 0o022:
+            told = _("other accounts may write to the directory {path}").format(path=folder)
+            yield Finding(check, Severity.WARNING, told, f"chmod go-w {folder}", fix=fixes.narrowing([folder], 0o022))
+
+
+def anchor(ctx: Context, store: Store) -> Iterator[Finding]:
     """Compare the anchors with the audit, in the order in which other writers raise no false alarm."""
+    yield from _open("anchor", store.anchor_file.parent)
     try:
         reading = anchors.read_all(store.anchor_file)
     except UsermgmtError as error:
-        yield Finding("anchor", Severity.WARNING, error.message, advice(error))
+        fix = fixes.narrowing([store.anchor_file], 0o022)
+        yield Finding("anchor", Severity.WARNING, error.message, advice(error), fix=fix)
         return
     if reading.unreadable:
         lines = ", ".join(map(str, reading.unreadable[:5]))
@@ -91,18 +107,18 @@ def anchor(_ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("anchor", Severity.WARNING, told)
     if not reading.anchors:
         told = _("there is none yet at {path}; the next change makes one").format(path=store.anchor_file)
-        yield Finding("anchor", Severity.WARNING, told)
+        yield Finding("anchor", Severity.WARNING, told, fix=fixes.anchoring(ctx, store))
         return
     last = reading.anchors[-1]
     with store.reading() as connection:
         head = contents.head(connection)
         query = sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)
         found = connection.execute(query).scalar()
-    yield _compared(store, last, head, found)
+    yield _compared(ctx, store, last, head, found)
     yield from _signature(store, last)
 
 
-def _compared(store: Store, last: Anchor, head: Head, found: str | None) -> Finding:
+def _compared(ctx: Context, store: Store, last: Anchor, head: Head, found: str | None) -> Finding:
     facts = {"n": last.n, "head": head.n, "at": last.at, "lineage": head.lineage, "anchored": last.lineage}
     ahead = _broken(last, head, found)
     if ahead:
@@ -110,10 +126,10 @@ def _compared(store: Store, last: Anchor, head: Head, found: str | None) -> Find
         return Finding("anchor", Severity.ERROR, ahead.format(**facts), hint, broken=True)
     if last.lineage < head.lineage:
         told = _("the last one is of lineage {anchored}, the store is of lineage {lineage}; the next change makes one")
-        return Finding("anchor", Severity.WARNING, told.format(**facts))
+        return Finding("anchor", Severity.WARNING, told.format(**facts), fix=fixes.anchoring(ctx, store))
     if last.n < head.n and not _caught_up(store, head):
         told = _("the last one is of entry {n}, the audit has {head}: nothing vouches for those after it")
-        return Finding("anchor", Severity.WARNING, told.format(**facts))
+        return Finding("anchor", Severity.WARNING, told.format(**facts), fix=fixes.anchoring(ctx, store))
     return Finding("anchor", Severity.OK, _("entry {n}, lineage {lineage}, at {at}").format(**facts))
 
 
@@ -192,6 +208,18 @@ def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("integrity", Severity.WARNING, _(schema.PARTLY), hint)
 
 
+def journal(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Judge how a SQLite store keeps changes until they are in its file; PostgreSQL has one way."""
+    if store.place.path is None:
+        return
+    with store.reading() as connection:
+        has = store.has_wal(connection)
+    if not has and sqlite.wal_is_safe(sqlite.version()):
+        told = _("the store has no write-ahead log: who reads waits for who writes")
+        network = surroundings.NETWORK.fullmatch(surroundings.kind_of(store.place.path))
+        yield Finding("journal", Severity.INFO, told, fix=None if network else fixes.write_ahead(store))
+
+
 def audit(_ctx: Context, store: Store) -> Iterator[Finding]:
     """Verify the whole audit, and the root of its last anchor."""
     last = _last(store)
@@ -231,6 +259,7 @@ CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
     "anchor": anchor,
     "clock": clock,
     "integrity": integrity,
+    "journal": journal,
     "audit": audit,
     "region": region,
 }

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usermgmt.domains.config import service as configuration_of
+from usermgmt.domains.doctor import fixes
 from usermgmt.domains.doctor.types import Finding, Severity
-from usermgmt.domains.store.places import SIDE_FILES
+from usermgmt.domains.store import places
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.i18n import _
 
@@ -55,12 +56,12 @@ def engine() -> Finding:
 
 def file(path: Path) -> Iterator[Finding]:
     """Judge who may read and write the store's file and what SQLite puts beside it."""
-    there = [path, *(path.with_name(path.name + end) for end in SIDE_FILES)]
+    there = [path, *(path.with_name(path.name + end) for end in places.SIDE_FILES)]
     open_ = [one for one in there if _mode(one) & 0o077]
     if open_:
         names = " ".join(str(one) for one in open_)
         told = _("other accounts may read or write {names}").format(names=names)
-        yield Finding("file", Severity.WARNING, told, f"chmod 600 {names}")
+        yield Finding("file", Severity.WARNING, told, f"chmod 600 {names}", fix=fixes.narrowing(there, 0o077))
     elif os.path.lexists(path):
         yield Finding("file", Severity.OK, _("mode {mode:o}, private").format(mode=_mode(path)))
 
@@ -79,7 +80,8 @@ def directory(path: Path) -> Iterator[Finding]:
     facts = {"path": path.parent, "mode": f"{mode:o}"}
     if mode & 0o022:
         told = _("other accounts may write to the directory {path} (mode {mode})").format(**facts)
-        yield Finding("directory", Severity.WARNING, told, f"chmod go-w {path.parent}")
+        fix = fixes.narrowing([path.parent], 0o022)
+        yield Finding("directory", Severity.WARNING, told, f"chmod go-w {path.parent}", fix=fix)
     elif info.st_uid not in (os.geteuid(), 0):
         told = _("the directory {path} belongs to another account").format(**facts)
         yield Finding("directory", Severity.WARNING, told)
@@ -89,7 +91,7 @@ def directory(path: Path) -> Iterator[Finding]:
 
 def file_system(path: Path) -> Iterator[Finding]:
     """Judge the file system by the kernel's list of mounts."""
-    kind = mounted(path.parent.resolve(), Path("/proc/self/mountinfo").read_text(errors="replace"))
+    kind = kind_of(path)
     if NETWORK.fullmatch(kind):
         yield Finding(
             "file-system",
@@ -99,6 +101,11 @@ def file_system(path: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("file-system", Severity.OK, kind or _("unknown"))
+
+
+def kind_of(path: Path) -> str:
+    """Return the type of the file system that ``path`` is on, empty where nobody tells."""
+    return mounted(path.parent.resolve(), Path("/proc/self/mountinfo").read_text(errors="replace"))
 
 
 def mounted(path: Path, mountinfo: str) -> str:
@@ -133,9 +140,9 @@ def space(path: Path) -> Iterator[Finding]:
 def leftovers(path: Path) -> Iterator[Finding]:
     """Find what a killed run left beside the store: copies of it, with everybody's data."""
     for one in sorted(path.parent.glob(f".{path.name}.*")):
-        if one.is_dir():
+        if one.is_dir() and not one.is_symlink() and not places.is_claimed(one):
             told = _("{path} was left by a command that was killed, and may hold a copy of the store").format(path=one)
-            yield Finding("leftovers", Severity.WARNING, told, f"rm -r {one}")
+            yield Finding("leftovers", Severity.WARNING, told, f"rm -r {one}", fix=fixes.litter(one, path.name))
     for one in sorted(path.parent.glob(f"{path.name}.broken-*")):
         told = _("{path} is a damaged store that a restore moved aside").format(path=one)
         yield Finding("leftovers", Severity.INFO, told, f"rm {one}")

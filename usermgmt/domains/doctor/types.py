@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from usermgmt.kernel.results import UPDATED
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from usermgmt.kernel.errors import UsermgmtError
 
 
@@ -17,6 +21,19 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How to mend what was found without a risk: ``words`` tell what ``do`` does, ``outcome`` what it is then.
+
+    One that is ``early`` only shuts out other accounts; the rest waits until the store has passed its verification.
+    """
+
+    words: str
+    do: Callable[[], object]
+    outcome: str = UPDATED
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,7 @@ class Finding:
     message: str
     next: str = ""
     broken: bool = False
+    fix: Fix | None = field(default=None, compare=False)
 
 
 def advice(error: UsermgmtError) -> str:

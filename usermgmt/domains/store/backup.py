@@ -17,6 +17,7 @@ from usermgmt.kernel.audit.anchor import Anchor
 from usermgmt.kernel.errors import Unavailable, UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.progress import progress
 from usermgmt.kernel.results import CREATED, Change
 from usermgmt.kernel.transaction import record
 
@@ -112,7 +113,7 @@ def values(made: Made) -> dict[str, Any]:
 
 def make(ctx: Context, path: Path, note: Callable[[Made], None] | None = None) -> Made:
     """Copy the store, verify the copy, call ``note``, give the copy the name ``path``; raises as ``backup`` does."""
-    with places.workspace(path.parent, path.name) as folder:
+    with places.workspace(path.parent, path.name) as folder, progress(ctx, _("backup"), None):
         copy = folder / path.name
         with ctx.store.reading() as connection:
             # read before the copy, so that the transaction has its snapshot

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import re
 import shutil
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,6 +21,7 @@ from usermgmt.kernel.i18n import _
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite may leave beside a store's file; never to be taken for that of another file of the name."""
 
@@ -32,7 +36,7 @@ def workspace(folder: Path, name: str) -> Iterator[Path]:
     try:
         # a directory of its own takes the journals along, whatever happens
         made = mkdtemp(prefix=f".{name}.", dir=folder)
-        with sqlite.guarded(0):
+        with _claimed(Path(made)), sqlite.guarded(0):
             yield Path(made)
     except OSError as error:
         raise failure(Path(error.filename or folder / name), error) from None
@@ -45,6 +49,37 @@ def sync(path: Path) -> None:
     """Make the bytes of a file durable."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a lock on a work directory, which the kernel lets go when the process ends, however it does."""
+    descriptor = os.open(folder, _DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Tell whether a living process works in the work directory ``folder``."""
+    descriptor = os.open(folder, _DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def is_abandoned(folder: Path, name: str) -> bool:
+    """Tell whether ``folder`` is a work directory for ``name`` as ``workspace`` makes them, of a process that ended."""
+    info = folder.lstat()
+    made_here = re.fullmatch(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}", folder.name)
+    private = stat.S_ISDIR(info.st_mode) and stat.S_IMODE(info.st_mode) == 0o700 and info.st_uid == os.geteuid()
+    return bool(made_here) and private and not is_claimed(folder)
 
 
 def publish(made: Path, path: Path) -> None:

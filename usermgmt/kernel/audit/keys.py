@@ -72,6 +72,12 @@ def create_key(folder: Path, seed: bytes | None = None) -> Key:
     return key
 
 
+def publish(folder: Path) -> None:
+    """Make the public half of the key in ``folder`` again; raises ``KeyFault``, ``FileExists`` where it is there."""
+    _create(folder / PUBLIC_FILE, load_key(folder).public, 0o644)
+    sync_directory(folder)
+
+
 def load_key(folder: Path) -> Key:
     """Read the key in ``folder``; raises ``KeyFault`` where it is missing, a link, damaged, or open to others."""
     return _key(_read(folder / KEY_FILE, 0o077))
