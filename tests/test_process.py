@@ -64,7 +64,7 @@ def test_signals_end_it_with_their_code_and_leave_nothing(run, number, code):
     # it is past its start by then, and waits for standard input sooner or later
     assert process.stderr.readline().startswith(b"store ")
     process.send_signal(number)
-    _out, err = process.communicate(timeout=20)
+    _out, err = process.communicate(timeout=120)
     assert process.returncode == code, err
     assert b"Traceback" not in err
     assert run("user show alice --json").json["notes"] == []
