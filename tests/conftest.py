@@ -7,19 +7,24 @@ import os
 import shlex
 import shutil
 import tempfile
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 
 from usermgmt.kernel import i18n
 from usermgmt.kernel.streams import Streams
 from usermgmt.main import run as main_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -175,6 +180,25 @@ def no_system_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
                 function.__kwdefaults__["system_dir"] = folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def statements_are_compiled_once() -> Iterator[None]:
+    """Let the engines of a dialect share its compiled statements: each command makes an engine, and compiles for half
+    of its time what the command before it compiled already."""
+    made: dict[str, sa.Engine] = {}
+    create = sa.create_engine
+
+    def sharing(*arguments: Any, **options: Any) -> sa.Engine:
+        engine = create(*arguments, **options)
+        first = made.setdefault(engine.dialect.name, engine)
+        # the dialect is part of a compiled statement's key
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+        return engine
+
+    sa.create_engine = sharing
+    yield
+    sa.create_engine = create
+
+
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +235,109 @@ class Postgres:
         parts = urlsplit(self.uri)
         return urlunsplit(("postgresql+psycopg", parts.netloc, f"/{name}", parts.query, ""))
 
+    def drop(self, name: str) -> None:
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_SCHEMA = """
+SELECT md5(string_agg(one, '' ORDER BY one)) FROM (
+    SELECT (
+        to_jsonb(c) - '{relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[]
+    )::text AS one FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(a)::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(i)::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+        WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(t)::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(x)::text FROM pg_constraint x WHERE x.connamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(p)::text FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+    UNION ALL SELECT to_jsonb(n)::text FROM pg_namespace n WHERE n.nspname !~ '^pg_(temp|toast)'
+    UNION ALL SELECT to_jsonb(s)::text FROM pg_db_role_setting s
+    UNION ALL SELECT to_jsonb(d)::text FROM (SELECT datacl, datconnlimit, datallowconn
+        FROM pg_database WHERE datname = current_database()) d
+) AS parts
+"""
+
+
+class PostgresStore:
+    """Databases with the same new store. A test gets one, and gives it back: the rows are put back as they were.
+
+    To copy a database costs as much as five commands. One is dropped where the test changed the schema, wrote so much
+    that the tables would stay fat, or left a session behind.
+    """
+
+    def __init__(self, server: Postgres, name: str) -> None:
+        self._server = server
+        self.name = name
+        self._free: list[str] = []
+        self._schemas: dict[str, str] = {}
+        with self._connect(name) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            self._rows = {table: self._copied(connection, table) for (table,) in tables}
+            self._sequences = connection.execute("SELECT sequencename, last_value FROM pg_sequences").fetchall()
+
+    def _connect(self, name: str) -> Any:
+        import psycopg
+
+        # as a replica: no trigger fires and no foreign key asks for an order
+        options = "-c session_replication_role=replica -c lock_timeout=2000"
+        return psycopg.connect(self._server.url(name).replace("+psycopg", ""), options=options)
+
+    @staticmethod
+    def _copied(connection: Any, table: str) -> bytes:
+        with connection.cursor().copy(f'COPY "{table}" TO STDOUT') as copy:
+            return b"".join(copy)
+
+    def take(self) -> str:
+        if self._free:
+            return self._free.pop()
+        name = self._server.database(self.name)
+        with self._connect(name) as connection:
+            self._schemas[name] = connection.execute(_SCHEMA).fetchone()[0]
+        return name
+
+    def give_back(self, name: str) -> None:
+        import psycopg
+
+        try:
+            with self._connect(name) as connection:
+                again = self._is_left(connection) and self._put_back(connection, name)
+        except psycopg.Error:
+            again = False
+        if again:
+            self._free.append(name)
+        else:
+            self._server.drop(name)
+
+    @staticmethod
+    def _is_left(connection: Any) -> bool:
+        """Wait a little until the sessions of the test have ended: a killed program's may have a commit to come."""
+        others = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        for _try in range(50):
+            if connection.execute(others).fetchone()[0] == 0:
+                return True
+            # within a transaction the view stays as it was first seen
+            connection.rollback()
+            time.sleep(0.01)
+        return False
+
+    def _put_back(self, connection: Any, name: str) -> bool:
+        if connection.execute(_SCHEMA).fetchone()[0] != self._schemas[name]:
+            return False
+        gone = 0
+        for table, rows in self._rows.items():
+            gone += connection.execute(f'DELETE FROM "{table}"').rowcount
+            if rows:
+                with connection.cursor().copy(f'COPY "{table}" FROM STDIN') as copy:
+                    copy.write(rows)
+        for sequence, value in self._sequences:
+            connection.execute("SELECT setval(%s::regclass, %s, %s)", (f'"{sequence}"', value or 1, value is not None))
+        return gone < 2000
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Any:
@@ -234,18 +361,19 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
 
 def _template(
     engine: str, options: str, templates: dict[Any, Any], factory: pytest.TempPathFactory, request: Any
-) -> tuple[str, Path]:
+) -> tuple[Any, Path]:
     key = (engine, options)
     if key not in templates:
         home = factory.mktemp("template")
         if engine == "sqlite":
-            url = name = str(home / "store.db")
+            url = str(home / "store.db")
+            Runner(url, home, engine)(f"init {options}")
+            templates[key] = (url, home)
         else:
             server = request.getfixturevalue("postgres")
             name = server.database()
-            url = server.url(name)
-        Runner(url, home, engine)(f"init {options}")
-        templates[key] = (name, home)
+            Runner(server.url(name), home, engine)(f"init {options}")
+            templates[key] = (PostgresStore(server, name), home)
     return templates[key]
 
 
@@ -263,7 +391,6 @@ def run(
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     server = request.getfixturevalue("postgres") if engine == "postgresql" else None
-    name = ""
     if options is not None:
         source, source_home = _template(engine, options, templates, tmp_path_factory, request)
         for folder in ("keys", "anchors"):
@@ -274,8 +401,8 @@ def run(
             shutil.copy(source, url)
             Path(url).chmod(0o600)
     else:
-        name = server.database(source if options is not None else "template0")
+        name = server.database() if options is None else source.take()
         url = server.url(name)
     yield Runner(url, home, engine)
     if server is not None:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        (server.drop if options is None else source.give_back)(name)

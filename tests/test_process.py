@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -60,11 +59,12 @@ def test_a_full_disk_behind_standard_output_is_8_and_one_line(run, argv):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_it_with_their_code_and_leave_nothing(run, number, code):
-    process = spawn(run, ["user", "note", "alice", "--text", "-"])
     run("user add alice")
-    time.sleep(2.0)  # it waits for standard input by then
+    process = spawn(run, ["user", "note", "alice", "--text", "-", "--verbose"])
+    # it is past its start by then, and waits for standard input sooner or later
+    assert process.stderr.readline().startswith(b"store ")
     process.send_signal(number)
-    _out, err = process.communicate(timeout=20)
+    _out, err = process.communicate(timeout=120)
     assert process.returncode == code, err
     assert b"Traceback" not in err
     assert run("user show alice --json").json["notes"] == []
@@ -116,3 +116,47 @@ def test_no_core_file_and_private_files(run):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.split() == ["0", "0o77"]
+
+
+def shell(run, line, cwd=None):
+    """Run a line of sh, in which $USERMGMT is the program."""
+    env = {**run.env, "USERMGMT": " ".join(PROGRAM)}
+    return subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("$USERMGMT user list -o count <&-", 0),
+        ("$USERMGMT user exists alice <&- >&- 2>&-", 0),
+        ("$USERMGMT user show nobody 2>&-", 3),
+        ("$USERMGMT user list --nope 2>/dev/full", 2),
+        ("$USERMGMT user show nobody --json 2>/dev/full", 3),
+        ("$USERMGMT user suspend - <&-", 8),
+        ("$USERMGMT user list >&-", 8),
+    ],
+)
+def test_closed_and_full_streams_change_no_exit_code(run, line, code):
+    run("user add alice")
+    done = shell(run, line)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stream_is_not_taken_by_the_store(run):
+    done = shell(run, "$USERMGMT user add alice >&-")
+    assert done.returncode == 8
+    assert "stays changed" in done.stderr
+    assert run("audit verify --state --json").json["holds"]
+    assert run("user exists alice")
+
+
+def test_a_directory_that_is_gone_hinders_nothing_but_what_lies_in_it(run, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    inside = f"rmdir {gone}; $USERMGMT"
+    assert shell(run, f"{inside} user list -o count", cwd=gone).stdout == "0\n"
+    gone.mkdir()
+    done = shell(run, f"{inside} import users x.csv", cwd=gone)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr

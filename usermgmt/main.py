@@ -6,16 +6,17 @@ import errno
 import itertools
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from usermgmt.kernel import i18n
-from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, UsermgmtError, said
+from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, OutputClosed, Terminated, UsermgmtError, said
 from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
 from usermgmt.kernel.signals import Stop, stop
-from usermgmt.kernel.streams import Streams
+from usermgmt.kernel.streams import Streams, occupy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,11 +87,15 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
 
 
 def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
-    if error.errno in _FULL:
-        full = DiskFull(problem=said(error))
-        report(streams, full, json=json_asked(argv))
-        return int(full.exit)
-    return _unexpected(error, streams, argv)
+    # what is written to files and stores has its own errors: here the answer was on its way
+    if error.errno == errno.EBADF:
+        lost: UsermgmtError = OutputClosed()
+    elif error.errno in _FULL:
+        lost = DiskFull(OutputClosed.hint, problem=said(error))
+    else:
+        return _unexpected(error, streams, argv)
+    report(streams, lost, json=json_asked(argv))
+    return int(lost.exit)
 
 
 def _unexpected(error: Exception, streams: Streams, argv: Sequence[str]) -> int:
@@ -114,6 +119,7 @@ def console() -> NoReturn:
     """Run this process's command line: private files, no core dumps, signals as exit codes."""
     import gc
 
+    occupy()
     # collecting what start-up allocates costs a tenth of a short command
     gc.disable()
     # pydantic would look through every installed distribution for plug-ins
@@ -124,8 +130,16 @@ def console() -> NoReturn:
 
         code = complete(os.environ)
     else:
-        code = run(sys.argv[1:], os.environ, Path.cwd(), Streams.of_process())
+        code = run(sys.argv[1:], os.environ, _directory(), Streams.of_process())
     _leave(code)
+
+
+def _directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        # it was removed: what is named relative to it is then not found, and the rest works
+        return Path("/proc/self/cwd")
 
 
 def _harden() -> None:
@@ -140,11 +154,10 @@ def _harden() -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
+    for stream in (sys.stdout, sys.stderr):
         # the reader has gone, or the disk is full: it was told already, and the code says it
-        pass
+        with suppress(OSError):
+            if stream is not None:
+                stream.flush()
     # everything is closed and written; taking the interpreter apart would cost a tenth of a short command
     os._exit(code)

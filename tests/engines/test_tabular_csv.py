@@ -73,6 +73,13 @@ def test_an_empty_file_is_refused(data, name):
     assert caught.value.message == f"{name} is empty."
 
 
+@pytest.mark.parametrize("line", [b"sep=;", b'"sep=;"', b"sep=;;;", b"\xef\xbb\xbfsep=;"])
+def test_the_line_that_names_the_delimiter_for_excel_is_no_header(line):
+    found = table(line + b"\r\nname;a,b,c\r\nalice;1\r\n")
+    assert (found.delimiter, found.columns) == (";", ["name", "a,b,c"])
+    assert list(found.rows()) == [(3, ["alice", "1"])]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_delimiter_is_guessed_from_the_header(delimiter):
     found = table(delimiter.join(["name", '"a,b;c\td,,;;\t\t"', "x"]).encode() + b"\n")

@@ -65,6 +65,7 @@ WHEN = {
 
 
 SYSTEM_PROBLEMS = (
+    N_("Bad file descriptor"),
     N_("Device or resource busy"),
     N_("Disk quota exceeded"),
     N_("File exists"),
@@ -251,6 +252,13 @@ class DiskFull(Unavailable):
 
     code = "disk.full"
     hint = N_("make room and repeat the command; nothing was half-written")
+
+
+class OutputClosed(Unavailable):
+    """Standard output is closed, so the answer could not be written."""
+
+    code = "output.closed"
+    hint = N_("what the command changed stays changed: look before you repeat it")
 
 
 class FileUnreadable(Unavailable):

@@ -38,6 +38,9 @@ _SAID = (
 )  # fmt: skip
 """What jq says most often."""
 
+# The environment of the store's account may hold its secrets, and is none of a sudo'd caller's. jq binds it by itself.
+_READS_ENVIRONMENT = re.compile(r"\b(?:ENV|env)\b")
+
 
 class BadFilter(UsageProblem):
     """--jq: {problem}"""
@@ -46,11 +49,13 @@ class BadFilter(UsageProblem):
     hint = N_("the language is jq's: https://jqlang.org/manual")
 
 
-def _program(expression: str) -> Any:
+def _program(expression: str, *, narrow: bool) -> Any:
     import jq
 
     if _READS_FILES.match(expression):
         raise BadFilter(problem=_("a filter cannot import modules"), hint="")
+    if narrow and _READS_ENVIRONMENT.search(expression):
+        raise BadFilter(problem=_("a filter cannot read the environment in a call through sudo"), hint="")
     try:
         return jq.compile(expression)
     except (ValueError, UnicodeEncodeError) as error:
@@ -62,20 +67,22 @@ def _refused(error: Exception) -> BadFilter:
     return BadFilter(problem=retold(first.removeprefix("jq: error: "), _SAID) or _("it failed"))
 
 
-def run(expression: str, items: Iterable[dict[str, Any]]) -> Iterator[str]:
+def run(expression: str, items: Iterable[dict[str, Any]], *, narrow: bool = False) -> Iterator[str]:
     """Yield the lines of ``expression`` over a list; one that starts with ``.[]`` runs element by element.
+
+    ``narrow`` is for calls through sudo: the filter sees nothing but the data.
 
     Raises ``BadFilter`` for a program that jq refuses, or that fails on the data.
     """
-    program = _program(expression)
+    program = _program(expression, narrow=narrow)
     if expression.lstrip().startswith(".[]"):
         return chain.from_iterable(_lines(program, [item]) for item in items)
     return _lines(program, list(items))
 
 
-def run_one(expression: str, item: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of ``expression`` over one object; raises ``BadFilter``."""
-    return _lines(_program(expression), item)
+def run_one(expression: str, item: dict[str, Any], *, narrow: bool = False) -> Iterator[str]:
+    """Yield the lines of ``expression`` over one object; as ``run``."""
+    return _lines(_program(expression, narrow=narrow), item)
 
 
 def _lines(program: Any, value: Any) -> Iterator[str]:

@@ -42,8 +42,7 @@ def _whole(value: Any) -> Any:
 def report(streams: Streams, error: UsermgmtError, *, json: bool, name: str = "") -> None:
     """Tell ``error`` on standard error; ``name`` says which target of many it is about."""
     if json:
-        streams.stderr.write(json_neutral(orjson.dumps(envelope(error), default=str).decode()).encode() + b"\n")
-        streams.stderr.flush()
+        streams.tell(json_neutral(orjson.dumps(envelope(error), default=str).decode()).encode() + b"\n")
         return
     name, message = neutral(name), error.message
     if name not in message:

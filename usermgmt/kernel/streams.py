@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 
 @dataclass(slots=True)
@@ -25,14 +27,14 @@ class Streams:
     def of_process(cls) -> Streams:
         """Return the process's own streams."""
         return cls(
-            stdin=sys.stdin.buffer,
-            stdout=sys.stdout.buffer,
-            stderr=sys.stderr.buffer,
-            stdin_tty=sys.stdin.isatty(),
-            stdout_tty=sys.stdout.isatty(),
-            stderr_tty=sys.stderr.isatty(),
-            encoding=sys.stdout.encoding or "utf-8",
-            width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 0,
+            stdin=_bytes(sys.stdin, 0, "rb"),
+            stdout=_bytes(sys.stdout, 1, "wb"),
+            stderr=_bytes(sys.stderr, 2, "wb"),
+            stdin_tty=os.isatty(0),
+            stdout_tty=os.isatty(1),
+            stderr_tty=os.isatty(2),
+            encoding=getattr(sys.stdout, "encoding", None) or "utf-8",
+            width=shutil.get_terminal_size().columns if os.isatty(1) else 0,
         )
 
     def out(self, text: str) -> None:
@@ -41,5 +43,27 @@ class Streams:
 
     def err(self, text: str) -> None:
         """Write words for people to standard error, at once."""
-        self.stderr.write(text.encode(self.encoding, "backslashreplace"))
-        self.stderr.flush()
+        self.tell(text.encode(self.encoding, "backslashreplace"))
+
+    def tell(self, data: bytes) -> None:
+        """Write ``data`` to standard error, at once; where nobody can be told, the exit code says it all the same."""
+        with suppress(OSError):
+            self.stderr.write(data)
+            self.stderr.flush()
+
+
+def occupy() -> None:
+    """Put something behind the streams that the caller closed (``>&-``): the next file would be opened in their place.
+
+    Opened the wrong way round, as GNU programs do: reading and writing fail as on a closed stream.
+    """
+    for descriptor, way in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, way)
+
+
+def _bytes(stream: Any, descriptor: int, mode: str) -> BinaryIO:
+    # Python has none for a stream that was closed when it began
+    return cast("BinaryIO", os.fdopen(descriptor, mode, closefd=False) if stream is None else stream.buffer)

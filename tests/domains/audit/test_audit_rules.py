@@ -218,6 +218,11 @@ def test_a_path_in_a_sudod_call_is_refused_and_on_record(run, sudo, line):
     assert entry["action"] == ".".join(line.split()[:2])
 
 
+def test_a_filter_in_a_sudod_call_sees_no_environment(run, sudo):
+    assert "sudo" in run(["user", "list", "--jq", "$ENV"], exit=2).err
+    assert "sudo" in run(["audit", "show", "1", "--jq", "env"], exit=2).err
+
+
 @pytest.mark.store
 def test_a_refused_path_where_no_store_is_is_refused_all_the_same(run, sudo):
     if run.engine == "sqlite":

@@ -63,7 +63,13 @@ def init(
     if ctx.dry_run:
         encrypted = None if at.path is None else key is not None
         return Change(CREATED, "store", at.label, {**values, "store_id": None, "encrypted": encrypted})
-    opened = make(ctx, at, home, meta, key, passphrase)
+    try:
+        opened = make(ctx, at, home, meta, key, passphrase)
+    except Conflict:
+        # somebody was faster
+        if (found := _existing(ctx, at, home)) is None:
+            raise
+        return _agreeing(found, at, simulate=simulate, region=region, encrypt=encrypt)
     values |= {"store_id": meta.store_id, "schema": meta.schema, **info.encryption(opened)}
     note = _("the key is in {path}: keep a copy of it elsewhere").format(path=opened.key_file) if key else ""
     return Change(CREATED, "store", at.label, values, note=note)

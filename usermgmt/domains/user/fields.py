@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# the year first, as ISO 8601, spreadsheets and Chinese texts have it: nothing else says which number is the month
+_DATE = re.compile(r"([0-9]{4})(?:([-/.])|年)([0-9]{1,2})(?(2)\2|月)([0-9]{1,2})(?(2)|日)")
 _SYSTEM = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SYSTEM_MAX - 1}}}")
 _UID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OLDEST = "1850-01-01"
@@ -78,12 +80,16 @@ def status(value: str) -> str:
 
 
 def birth_date(value: str, today: str) -> str:
-    """Return a birth date as ``YYYY-MM-DD``; raises ``InvalidField`` for none, one to come, or one before 1850."""
-    found = value.strip()
+    """Return a birth date as ``YYYY-MM-DD``, also of ``1991/2/3`` and ``1991年2月3日``.
+
+    Raises ``InvalidField`` for none, one to come, or one before 1850.
+    """
+    # full-width digits too
+    parts = _DATE.fullmatch(unicodedata.normalize("NFKC", value.strip()))
     try:
-        if not _DATE.fullmatch(found):
+        if parts is None:
             raise ValueError
-        date.fromisoformat(found)
+        found = date(*map(int, parts.group(1, 3, 4))).isoformat()
     except ValueError:
         raise InvalidField(field="birth_date", problem=_("it is not a date"), hint=N_("write YYYY-MM-DD")) from None
     if found > today:

@@ -45,9 +45,20 @@ class Rows(Protocol):
         """Yield each row with its line."""
 
 
+_SEPARATOR = re.compile(r'"?sep=([,;\t])"?[,;\t]*\s*')
+
+
+def named_delimiter(line: str) -> str | None:
+    """Return the delimiter that ``line``, the first of a file, names for Excel (``sep=;``), or None."""
+    found = _SEPARATOR.fullmatch(line)
+    return found[1] if found else None
+
+
 def guess_delimiter(opening: str) -> str:
     """Return the one of comma, semicolon and tab that the first line with text in it holds most of, outside quotes."""
     header = next((line for line in opening.splitlines() if line.strip()), "")
+    if named := named_delimiter(header):
+        return named
     bare = _IN_QUOTES.sub("", header)
     return max(DELIMITERS, key=bare.count)
 
@@ -114,6 +125,8 @@ class CsvRows:
 
     def _header(self) -> list[str]:
         item = next(self._items, None)
+        if item is not None and named_delimiter(self._line):
+            item = next(self._items, None)
         if item is None:
             raise EmptyFile(file=self._name)
         if isinstance(item, BadRecord):
