@@ -9,8 +9,12 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-DOMAINS = ("user",)
+if TYPE_CHECKING:
+    from usermgmt.kernel.schedule import Schedule
+
+DOMAINS = ("user", "store", "audit", "tick")
 """Domains that declare something, in the order in which they may know each other: later ones know earlier ones."""
 
 
@@ -37,15 +41,36 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """Work that ``tick`` does when its time has come.
+
+    ``run`` names a function of the context and a ``jobs.Turn`` that returns a ``jobs.Step``; it is called inside a
+    writers' transaction, and again while its step says ``more``. ``missed`` tells what becomes of times at which no
+    tick ran: all of them are made up for by one run, or each has its own, in order.
+    """
+
+    name: str
+    summary: str
+    schedule: Schedule
+    run: str
+    missed: Literal["once", "each"] = "once"
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
-    """What one domain offers: ``models`` and the functions are dotted names, imported when needed."""
+    """What one domain offers: ``models`` and the functions are dotted names, imported when needed.
+
+    ``upcoming`` names functions of the context and a time that yield what falls due before it, as ``jobs.Due`` in the
+    order of time.
+    """
 
     domain: str
     models: str = ""
     audited: tuple[Audited, ...] = ()
     importers: dict[str, str] = field(default_factory=dict)
     exporters: dict[str, str] = field(default_factory=dict)
-    tick_jobs: dict[str, str] = field(default_factory=dict)
+    tick_jobs: tuple[Job, ...] = ()
+    upcoming: tuple[str, ...] = ()
     metrics: dict[str, str] = field(default_factory=dict)
 
 
@@ -59,6 +84,11 @@ def declarations() -> tuple[Declaration, ...]:
 def audited(kind: str) -> Audited | None:
     """Return the declaration of the audited row ``kind``."""
     return next((row for one in declarations() for row in one.audited if row.kind == kind), None)
+
+
+def jobs() -> tuple[Job, ...]:
+    """Return the jobs of every domain, in the order in which a tick does them."""
+    return tuple(job for one in declarations() for job in one.tick_jobs)
 
 
 def resolve(dotted: str) -> object:

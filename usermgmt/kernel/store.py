@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.settings import Settings
 
+# the log itself, and what a tick remembers of its own turns: no entry tells of these
 _AUDIT = re.compile(
-    r'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE
+    r'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?(?:audit_(?:entry|pii|head|denial)|tick_slot)\b',
+    re.IGNORECASE,
 )
 _CHANGING = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b",
