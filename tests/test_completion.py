@@ -113,7 +113,7 @@ def test_fields_one_after_another_without_a_space(people):
 
 @sqlite
 def test_settings_topics_and_shells(people):
-    assert offered(people, "config get store.b") == ["store.busy_timeout"]
+    assert offered(people, "config get store.bu") == ["store.busy_timeout"]
     assert offered(people, "config set output.color a") == ["auto", "always"]
     assert offered(people, "help exit") == ["exit-codes"]
     assert offered(people, "help user ren") == ["rename"]

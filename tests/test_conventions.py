@@ -31,12 +31,14 @@ RESULTS = {"Listing", "Record", "Change", "Batch", "Page", "Bytes", "Pending", "
 LEAVES = {tree.command_path(ctx).partition(" ")[2]: ctx for ctx in tree.leaves()}
 EACH = pytest.mark.parametrize("name", LEAVES)
 OUTPUT = {"--output", "--json", "--fields", "--jq", "--utc", "--no-header"}
-# Same option, other words: an export has formats of its own, a checkpoint needs its file, a tail counts from the end
+# Same option, other words: exports and calendars are formats of their own, a checkpoint needs its file, a tail counts
+# from the end
 OTHER_WORDS = {
     "audit checkpoint": {"--out"},
     "audit export": {"--output", "-o"},
     "audit tail": {"--limit"},
     "export users": {"--output", "-o"},
+    "upcoming": {"--output", "-o"},
 }
 
 

@@ -30,6 +30,8 @@ GROUPS = (
     Row("audit", "usermgmt.domains.audit.cli", N_("The audit log: read, verify, anchor, export."), STORE),
     Row("config", "usermgmt.domains.config.cli", N_("Settings: show, get, set, validate."), STORE),
     Row("doctor", "usermgmt.domains.doctor.cli", N_("Check the store and its surroundings."), STORE, single=True),
+    Row("tick", "usermgmt.domains.tick.cli", N_("Do what is due; the one entry for cron."), STORE, single=True),
+    Row("upcoming", "usermgmt.domains.upcoming.cli", N_("Show what falls due soon."), STORE, single=True),
     Row("demo", "usermgmt.domains.demo.cli", N_("Walk the main job on a temporary store."), STORE, single=True),
     Row("completion", "usermgmt.domains.completion.cli", N_("Print a completion script."), STORE, single=True),
     Row("help", "usermgmt.domains.help.cli", N_("Show a topic of the manual."), STORE, single=True),

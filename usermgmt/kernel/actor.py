@@ -19,7 +19,7 @@ _NO_LOGIN = 4294967295  # (uid_t) -1: the kernel's "never set"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who performs an audited action: ``owner`` (the account that holds the store), ``root``, later operators and jobs.
+    """Who performs an audited action: ``owner`` (the account that holds the store), ``root``, ``job``, later operators.
 
     ``user_uid`` is the user through whose account the caller acts, where the store links one (external id ``os/UID``).
     """
@@ -34,7 +34,7 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """How the audit names this actor: ``owner``, ``root``, ``operator:<uid>``."""
+        """How the audit names this actor: ``owner``, ``root``, ``job:<name>``, ``operator:<uid>``."""
         return self.kind if self.kind in ("owner", "root") else f"{self.kind}:{self.id}"
 
     @property
@@ -43,12 +43,16 @@ class Actor:
         return self.claimed_uid if self.via == "sudo" and self.claimed_uid is not None else self.os_uid
 
     def may(self, permission: P) -> bool:  # noqa: ARG002 - operators' roles will decide by it
-        """Tell whether this actor holds ``permission``; the owner and root hold every one."""
-        return self.kind in ("owner", "root")
+        """Tell whether this actor holds ``permission``; the owner, root and the program's own jobs hold every one."""
+        return self.kind in ("owner", "root", "job")
 
     def linked(self, user_uid: str) -> Actor:
         """Return this actor acting through the account of user ``user_uid``."""
         return replace(self, user_uid=user_uid)
+
+    def working_for(self, job: str) -> Actor:
+        """Return the actor of what ``job`` does, in the account that runs it."""
+        return replace(self, kind="job", id=job)
 
     def trace(self, command: str) -> str:
         """Return what the audit keeps about how the actor came in, as canonical JSON."""

@@ -17,7 +17,7 @@ from usermgmt.kernel import invocation
 from usermgmt.kernel.context import AskFirst
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.options import ahead, bundled, global_parameters, inputs, own_parameters, paths, shared_parameters
-from usermgmt.kernel.results import Listing, View
+from usermgmt.kernel.results import Bytes, Listing, View
 from usermgmt.kernel.tree import Command
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class Spec:
     store in whatever state, or none, and looks at it itself (``ctx.found``); ``checks``: also opens one that its
     anchors contradict, and begins its own transactions, because it reports what is wrong. ``polls``: the flag with
     which a reading command begins its own transactions, because it waits for changes. ``shows``: the view of its
-    result. ``paths``: parameters that name files, found by their metavar; ``inputs``: those that a writing command
-    reads before its transaction, with ``|-`` in theirs. ``lenient``: works with a broken configuration, to mend it.
+    result; ``also``: formats beyond the renderer's, which the command itself writes. ``paths``: parameters that name
+    files, found by their metavar; ``inputs``: those that a writing command reads before its transaction, with ``|-``
+    in theirs. ``lenient``: works with a broken configuration, to mend it.
     """
 
     may: P | None = None
@@ -54,6 +55,7 @@ class Spec:
     checks: bool = False
     polls: str = ""
     shows: View | None = None
+    also: tuple[str, ...] = ()
     reveals: bool = False
     confirms: bool = False
     versioned: bool = False
@@ -109,6 +111,7 @@ def _parameters(mine: list[inspect.Parameter], spec: Spec) -> list[inspect.Param
         *mine,
         *shared_parameters(
             shows=spec.shows is not None and not spec.raw,
+            also=spec.also,
             writes=spec.rehearses,
             reveals=spec.reveals,
             confirms=spec.confirms,
@@ -194,7 +197,7 @@ def _read(ctx: Context, spec: Spec, body: Callable[[], Any]) -> Exit:
             return _show(ctx, spec, result)
         finally:
             # a list that its reader left early ends before its connection does
-            if isinstance(result, Listing):
+            if isinstance(result, Listing | Bytes):
                 result.close()
 
 

@@ -52,6 +52,7 @@ class Output:
     reveal: bool = False
     quiet: bool = False
     verbose: bool = False
+    debug: bool = False
     color: str = "auto"
 
 

@@ -28,6 +28,8 @@ class E(StrEnum):
     USER_ADD = "user.add"  # a user was created
     USER_BULK = "user.bulk"  # one run over many users, with its counts
     USER_CLOSE = "user.close"  # the user left; the record stays
+    USER_EXPIRED = "user.expired"  # the time of an account was over, and notice was given of it
+    USER_EXPIRING = "user.expiring"  # notice was given that the time of an account will soon be over
     USER_NOTE = "user.note"  # a note was written about a user
     USER_REMOVE = "user.remove"  # a record without history was removed
     USER_RENAME = "user.rename"  # the username changed; the former one stays reserved

@@ -170,6 +170,7 @@ def _output(call: Invocation, loaded: settings.Settings, given: dict[str, Any]) 
         reveal=given.pop("reveal", False),
         quiet=bool(call.option("quiet")),
         verbose=bool(call.option("verbose")),
+        debug=bool(call.option("debug")),
         color=loaded.text("output.color"),
     )
 

@@ -64,12 +64,15 @@ Since = Annotated[str, _option("--since", help=N_("From this time on (a duration
 Until = Annotated[str, _option("--until", help=N_("Before this time."), metavar="TIME")]
 
 
-_FORMAT = Annotated[
-    Format | None,
-    _option("--output", "-o", help=N_("Format of the answer."), panel=OUTPUT_PANEL, case_sensitive=False),
-]
+def _format(also: tuple[str, ...]) -> tuple[str, Any, Any]:
+    """Return ``--output`` with the renderer's formats and those that the command has beside them."""
+    members = {one.name: one.value for one in Format} | {name.upper(): name for name in also}
+    formats: Any = StrEnum("Format", members) if also else Format
+    words = _option("--output", "-o", help=N_("Format of the answer."), panel=OUTPUT_PANEL, case_sensitive=False)
+    return "output_format", Annotated[formats | None, words], None
+
+
 _OUTPUT: tuple[tuple[str, Any, Any], ...] = (
-    ("output_format", _FORMAT, None),
     ("as_json", Annotated[bool, _option("--json", help=N_("The same as -o json."), panel=OUTPUT_PANEL)], False),
     (
         "fields",
@@ -160,7 +163,14 @@ def global_parameters(*, hidden: bool) -> list[Parameter]:
 
 
 def shared_parameters(
-    *, shows: bool, writes: bool, reveals: bool, confirms: bool, versioned: bool, reasoned: bool
+    *,
+    shows: bool,
+    writes: bool,
+    reveals: bool,
+    confirms: bool,
+    versioned: bool,
+    reasoned: bool,
+    also: tuple[str, ...] = (),
 ) -> list[Parameter]:
     """Return the parameters that a command has beside its own, as its declaration asks for them."""
     rows: list[tuple[str, Any, Any]] = []
@@ -175,7 +185,7 @@ def shared_parameters(
     if reveals:
         rows.append(_REVEAL)
     if shows:
-        rows.extend(_OUTPUT)
+        rows.extend((_format(also), *_OUTPUT))
     return [_parameter(*row) for row in rows]
 
 

@@ -21,6 +21,8 @@ class P(StrEnum):
     STORE_MIGRATE = "store:migrate"
     STORE_READ = "store:read"
     STORE_RESTORE = "store:restore"
+    TICK_RUN = "tick:run"
+    UPCOMING_READ = "upcoming:read"
     USER_ACTIVATE = "user:activate"
     USER_CLOSE = "user:close"
     USER_CREATE = "user:create"

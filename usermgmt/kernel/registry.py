@@ -9,8 +9,12 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-DOMAINS = ("user", "import_")
+if TYPE_CHECKING:
+    from usermgmt.kernel.schedule import Schedule
+
+DOMAINS = ("user", "import_", "store", "audit", "tick")
 """Domains that declare something, in the order in which they may know each other: later ones know earlier ones."""
 
 
@@ -37,11 +41,30 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """Work that ``tick`` does when its time has come.
+
+    ``run`` names a function of the context and a ``jobs.Turn`` that returns a ``jobs.Step``; it is called inside a
+    writers' transaction, and again while its step says ``more``. ``missed`` tells what becomes of times at which no
+    tick ran: all of them are made up for by one run, or each has its own, in order.
+    """
+
+    name: str
+    summary: str
+    schedule: Schedule
+    run: str
+    missed: Literal["once", "each"] = "once"
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """What one domain offers: ``models`` and the functions are dotted names, imported when needed.
 
     ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody:
     a transaction that changed nothing else needs no entry, and ``audit verify --state`` does not compare them.
+
+    ``upcoming`` names functions of the context and a time that yield what falls due before it, as ``jobs.Due`` in the
+    order of time.
     """
 
     domain: str
@@ -50,7 +73,8 @@ class Declaration:
     operational: frozenset[str] = frozenset()
     importers: dict[str, str] = field(default_factory=dict)
     exporters: dict[str, str] = field(default_factory=dict)
-    tick_jobs: dict[str, str] = field(default_factory=dict)
+    tick_jobs: tuple[Job, ...] = ()
+    upcoming: tuple[str, ...] = ()
     metrics: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,6 +94,11 @@ def audited(kind: str) -> Audited | None:
 def operational() -> frozenset[str]:
     """Return the tables that the audit leaves out, of all domains."""
     return frozenset(name for one in declarations() for name in one.operational)
+
+
+def jobs() -> tuple[Job, ...]:
+    """Return the jobs of every domain, in the order in which a tick does them."""
+    return tuple(job for one in declarations() for job in one.tick_jobs)
 
 
 def resolve(dotted: str) -> object:

@@ -332,7 +332,7 @@ class Renderer:
             self._tell(refused)
         if not refused:
             return Exit.OK
-        return Exit.PARTIAL if len(refused) < len(batch.results) else refused[0].error.exit
+        return Exit.PARTIAL if len(refused) < len(batch.results) + batch.quiet else refused[0].error.exit
 
     def _batch_data(self, batch: Batch, *, refused: bool) -> None:
         if self.shape == "count":

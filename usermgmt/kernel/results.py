@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 CREATED, UPDATED, UNCHANGED, REMOVED, PENDING = "created", "updated", "unchanged", "removed", "pending"
 
 
+def _end(stream: Iterable[Any]) -> None:
+    end = getattr(stream, "close", None)
+    if end is not None:
+        end()
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Rows of a list, streamed; ``rows`` hold the values of ``fields`` in order.
@@ -29,9 +35,7 @@ class Listing:
 
     def close(self) -> None:
         """End the reading of rows that nobody wants any more."""
-        end = getattr(self.rows, "close", None)
-        if end is not None:
-            end()
+        _end(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The results of a bulk command, one per target."""
+    """The results of a bulk command, one per target; ``quiet`` targets were tried, and nothing was to be done."""
 
     results: tuple[Change | Refusal, ...]
+    quiet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,10 @@ class Bytes:
     """Bytes that are themselves the answer, streamed to standard output: an export."""
 
     chunks: Iterable[bytes]
+
+    def close(self) -> None:
+        """End the reading of chunks that nobody wants any more."""
+        _end(self.chunks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from usermgmt.kernel.settings_values import Setting, check, from_text, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import tzinfo
+    from datetime import timedelta, tzinfo
 
     from usermgmt.kernel.settings_values import Value
 
@@ -44,6 +44,8 @@ TABLE = (
             "empty: peer login, ~/.pgpass or a service file.")),
     Setting("store.tls", "choice", "verify", N_("PostgreSQL on another host: verify refuses a connection that no "
             "verified TLS protects, insecure-allowed lets it pass."), choices=("verify", "insecure-allowed")),
+    Setting("store.backup_every", "duration", 0.0, N_("How old the last backup may grow before usermgmt upcoming calls "
+            "the next one due; 0: it says nothing of backups."), maximum=10 * 366 * 86400),
     Setting("store.key_dir", "path", "", N_("The directory of the store's keys; empty: keys/ beside the store.")),
     Setting("store.key_file", "path", "", N_("The file with the key of an encrypted store, better on another disk; "
             "empty: the systemd credential usermgmt.key where there is one, else a file in store.key_dir.")),
@@ -53,6 +55,10 @@ TABLE = (
             "encrypts, and nothing makes a plain one."), choices=("optional", "required")),
     Setting("audit.anchor_dir", "path", "", N_("The directory of the audit log's signed anchors, better on another "
             "disk or host; empty: anchors/ beside the store.")),
+    Setting("audit.checkpoint_dir", "path", "", N_("The directory in which usermgmt tick leaves a checkpoint of the "
+            "audit log every day, best one that this host cannot change later; empty: none.")),
+    Setting("user.expiry_notice", "durations", ("14d", "1d"), N_("How long before the time of an account is over "
+            "usermgmt tick gives notice; once it is over, it always does."), minimum=60, maximum=10 * 366 * 86400),
     Setting("import.max_file", "size", 1 << 30, N_("The largest file that an import reads."), minimum=1),
     Setting("import.max_row", "size", 1 << 20, N_("The longest row of an imported file."), minimum=1),
     Setting("import.max_field", "size", 1 << 16, N_("The longest field of an imported row."), minimum=1),
@@ -116,6 +122,15 @@ class Settings:
         value = self[key]
         assert isinstance(value, float), key
         return value
+
+    def spans(self, key: str) -> dict[str, timedelta]:
+        """Return durations by what they were written as, the shortest first."""
+        from usermgmt.kernel import times
+
+        value = self[key]
+        assert isinstance(value, tuple), key
+        found = {text: span for text in value if (span := times.duration(text)) is not None}
+        return dict(sorted(found.items(), key=lambda pair: pair[1]))
 
     def path(self, key: str) -> Path | None:
         """Return a path, absolute; None where the setting is empty."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Value = str | int | float | bool | tuple[str, ...]
-Kind = Literal["text", "choice", "int", "bool", "duration", "size", "list", "path", "store", "zone"]
+Kind = Literal["text", "choice", "int", "bool", "duration", "size", "list", "durations", "path", "store", "zone"]
 
 _DURATION_UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _SIZE_UNITS = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
@@ -34,6 +34,7 @@ EXPECTED: dict[Kind, str] = {
     "duration": N_("a duration such as 10s, 5m, 2h or a whole number of seconds"),
     "size": N_("a size such as 64KiB, 1GiB or a whole number of bytes"),
     "list": N_("a list of texts"),
+    "durations": N_("a list of durations such as 14d, 1d"),
     "path": N_("a path"),
     "store": N_("a path or a URL"),
     "zone": N_("a text"),
@@ -44,7 +45,7 @@ EXPECTED: dict[Kind, str] = {
 class Setting:
     """One row of the table of settings.
 
-    ``minimum`` and ``maximum`` are in seconds for a duration, in bytes for a size. A ``sensitive`` value is never
+    ``minimum`` and ``maximum`` are in seconds for durations, in bytes for a size. A ``sensitive`` value is never
     shown. ``personal`` marks what the caller of a sudo'd call may choose in the environment, since it changes nothing
     but looks. ``variable`` is a second, shorter environment variable, which wins over the regular one.
     """
@@ -88,7 +89,7 @@ def from_text(setting: Setting, text: str, base: Path | None = None) -> object:
         return int(text.replace("_", "")) if re.fullmatch(r"[+-]?[0-9][0-9_]{0,20}", text) else text
     if setting.kind == "bool":
         return text.lower() in _TRUE if text.lower() in _TRUE + _FALSE else text
-    if setting.kind == "list":
+    if setting.kind in ("list", "durations"):
         return _list_from_text(text)
     if setting.kind in ("path", "store") and base is not None and text and not _is_absolute(text):
         return os.path.join(base, text)  # noqa: PTH118 - pathlib would rewrite "./x" and "a//b"
@@ -186,9 +187,21 @@ def _check_size(setting: Setting, raw: object) -> int:
 
 
 def _check_list(setting: Setting, raw: object) -> tuple[str, ...]:
-    if not isinstance(raw, list):
+    if not isinstance(raw, list | tuple):
         raise _wrong_type(setting, raw)
     return tuple(_check_text(setting, item) for item in raw)
+
+
+def _check_durations(setting: Setting, raw: object) -> tuple[str, ...]:
+    from usermgmt.kernel import times
+
+    texts = _check_list(setting, raw)
+    for text in texts:
+        span = times.duration(text)
+        if span is None:
+            raise _refusal(setting, N_("{value} is not {expected}"), raw=text, expected=_(EXPECTED["duration"]))
+        _in_range(setting, text, int(span.total_seconds()))
+    return texts
 
 
 def _check_path(setting: Setting, raw: object) -> str:
@@ -235,6 +248,7 @@ _CHECKS: dict[Kind, Callable[[Setting, object], Value]] = {
     "duration": _check_duration,
     "size": _check_size,
     "list": _check_list,
+    "durations": _check_durations,
     "path": _check_path,
     "store": _check_store,
     "zone": _check_zone,
@@ -243,7 +257,7 @@ _CHECKS: dict[Kind, Callable[[Setting, object], Value]] = {
 
 def written(setting: Setting, value: Value) -> str | int | bool | tuple[str, ...]:
     """Return ``value`` as a person would write it in a file: ``10s`` and ``64KiB``, not 10.0 and 65536."""
-    if setting.kind == "duration":
+    if setting.kind in ("duration", "durations"):
         return _in_units(int(value), _DURATION_UNITS) if isinstance(value, int | float) else value
     if setting.kind == "size":
         return _in_units(int(value), _SIZE_UNITS) if isinstance(value, int | float) else value

@@ -28,7 +28,7 @@ def list_(
     since: Since = "",
     until: Until = "",
     actor: Annotated[
-        str, Option("--actor", help=N_("By this actor: owner, root, operator:UID."), metavar="ACTOR")
+        str, Option("--actor", help=N_("By this actor: owner, root, job:JOB, operator:UID."), metavar="ACTOR")
     ] = "",
     action: Annotated[
         str,

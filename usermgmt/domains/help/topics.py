@@ -52,6 +52,7 @@ TOPICS = (
     Topic("environment", N_("Environment variables, files and places.")),
     Topic("encryption", N_("Encrypted stores: keys, passphrases, what stays readable elsewhere.")),
     Topic("settings", N_("Every setting with its default and its limits."), made="settings"),
+    Topic("cron", N_("What has to be called again and again, from cron or systemd.")),
     Topic("permissions", N_("The permissions, and which commands need them."), made="permissions"),
     Topic("audit-actions", N_("The actions that the audit log can hold.")),
     Topic("audit-format", N_("The audit log byte for byte, for those who check it themselves.")),

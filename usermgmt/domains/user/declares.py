@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from usermgmt.kernel.registry import Audited, Declaration
+from usermgmt.kernel.i18n import N_
+from usermgmt.kernel.registry import Audited, Declaration, Job
+from usermgmt.kernel.schedule import EachTick
 
 USER = Audited(
     kind="user",
@@ -49,10 +51,19 @@ USER = Audited(
     details="usermgmt.domains.user.state:details",
 )
 
+EXPIRING = Job(
+    name="user.expiring",
+    summary=N_("Notice of accounts whose time will soon be over, or is over."),
+    schedule=EachTick(),
+    run="usermgmt.domains.user.expiring:tell",
+)
+
 DECLARES = Declaration(
     domain="user",
     models="usermgmt.domains.user.models",
     audited=(USER,),
     importers={"users": "usermgmt.domains.user.importing:IMPORTER"},
     exporters={"users": "usermgmt.domains.user.exporting:EXPORTER"},
+    tick_jobs=(EXPIRING,),
+    upcoming=("usermgmt.domains.user.upcoming:opening", "usermgmt.domains.user.upcoming:ending"),
 )

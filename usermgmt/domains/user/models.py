@@ -54,6 +54,12 @@ class User(Model, table=True):
         sa.UniqueConstraint("username_norm"),
         sa.UniqueConstraint("email_norm"),
         sa.UniqueConstraint("phone"),
+        sa.Index(
+            "ix_user_valid_from",
+            "valid_from",
+            sqlite_where=sa.text("valid_from IS NOT NULL"),
+            postgresql_where=sa.text("valid_from IS NOT NULL"),
+        ),
         SERIAL,
     )
 
@@ -159,3 +165,14 @@ class UserNote(Model, table=True):
     at: str = Field(sa_type=UtcDateTime)
     actor: str = Field(sa_type=Text)
     text: str = Field(sa_type=Text)
+
+
+class UserNotice(Model, table=True):
+    """That notice was given of the end of the user's window, ``period`` seconds before it; 0: that it is over."""
+
+    __tablename__ = "user_notice"
+    __table_args__ = (sa.CheckConstraint("period >= 0", name="period_counts"), KEYED)
+
+    user_id: int = _user_id()
+    valid_until: str = Field(sa_type=UtcDateTime, primary_key=True)
+    period: int = Field(sa_type=BigId, primary_key=True, sa_column_kwargs={"autoincrement": False})
