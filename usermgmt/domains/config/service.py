@@ -75,9 +75,11 @@ def _value(settings: Settings, setting: Setting) -> ConfigValue:
 
 def recorded(done: ConfigChange) -> dict[str, Shown]:
     """Return what the audit keeps of a change: the values only where they tell of nobody."""
-    if BY_KEY[done.key].kind in _TELLING:
+    setting = BY_KEY.get(done.key)
+    if setting is not None and setting.kind in _TELLING:
         return {"key": done.key, "before": done.before, "after": done.after}
-    return {"key": done.key}
+    # a key that is no setting, and is taken out, may be any word
+    return {"key": done.key if setting is not None else None}
 
 
 def _known(key: str) -> Setting:
