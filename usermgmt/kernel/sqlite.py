@@ -42,10 +42,10 @@ _MAGIC = b"SQLite format 3\x00"
 _PRIMARY = 0xFF  # extended result codes keep the primary one in their low byte
 
 # Primary result codes (sqlite.org/rescode.html)
-_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
+_ERROR, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 1, 5, 6, 8, 10, 11, 13, 14, 26
 _MOVED = 1032  # SQLITE_READONLY_DBMOVED: the file was exchanged while a store without WAL was waited for
 _RETRY = 0.02
-# The driver's backup() tells a code by its text alone, as sqlite3_errstr gives it
+# The driver's backup() and SQLCipher's export tell a code by its text alone, as sqlite3_errstr gives it
 _BY_TEXT = {
     "database is locked": _BUSY,
     "database table is locked": _LOCKED,
@@ -332,7 +332,7 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
     """
     text = str(error)
     code = getattr(error, "sqlite_errorcode", None)
-    primary = _BY_TEXT.get(text, -1) if code is None else code & _PRIMARY
+    primary = _BY_TEXT.get(text, -1) if code in (None, _ERROR) else code & _PRIMARY
     match primary:
         case c if c in (_BUSY, _LOCKED) or code == _MOVED:
             return StoreBusy(seconds=f"{seconds:g}")

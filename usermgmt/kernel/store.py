@@ -13,7 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from usermgmt.kernel import registry, sqlite, storekeys
-from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
+from usermgmt.kernel.errors import (
+    IntegrityBroken,
+    NoStore,
+    NotAStore,
+    SchemaNewer,
+    SchemaOld,
+    StoreBusy,
+    UsageProblem,
+)
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
 from usermgmt.kernel.turns import turn
@@ -199,12 +207,17 @@ class Store:
 
         No transaction is begun, and nothing that is written is audited. Raises ``StoreBusy``.
         """
-        assert self.place.path is not None
-        with self.guarded(), turn(self.place.path, self.busy_timeout) as left:
-            engine = sqlite.engine(self.place.path, busy_timeout=left, key=self._find_key, exclusive=True)
-            with engine.connect() as connection:
-                connection.execution_options(lockless=True)
-                yield connection
+        path = self.place.path
+        assert path is not None
+        try:
+            with self.guarded(), turn(path, self.busy_timeout) as left:
+                engine = sqlite.engine(path, busy_timeout=left, key=self._find_key, exclusive=True)
+                with engine.connect() as connection:
+                    connection.execution_options(lockless=True)
+                    yield connection
+        except StoreBusy as busy:
+            held = N_("end what has it open, as audit tail --follow does, or raise store.busy_timeout")
+            raise StoreBusy(hint=held, **busy.facts) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

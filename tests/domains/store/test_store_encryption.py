@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
+import signal
 import stat
 import threading
 import time
@@ -250,6 +252,7 @@ def test_whoever_has_the_store_open_holds_it_up_and_nothing_changes(run):
     before = run.path.read_bytes()
     answer = run("store encrypt --json", exit=8, env={"USERMGMT_STORE_BUSY_TIMEOUT": "0"})
     assert answer.error["code"] == "store.busy"
+    assert "audit tail" in answer.error["hint"]
     other.close()
     assert run.path.read_bytes() == before
     assert key_files(run) == []
@@ -292,6 +295,31 @@ def opened(path):
         with contextlib.suppress(OSError):
             found += one.readlink() == path
     return found
+
+
+@pytest.mark.parametrize("verb", ["encrypt", "rekey", "decrypt"])
+def test_a_full_disk_leaves_the_store_as_it_was(run, verb):
+    if verb != "encrypt":
+        run("store encrypt")
+    run("user add alice")
+    before, room = kept(run), run.path.stat().st_size - 20_000
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    process = spawned(run, "store", verb, "--json", preexec_fn=limit)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (8, b""), err
+    assert orjson.loads(err.splitlines()[-1])["error"]["code"] == "disk.full"
+    assert kept(run) == before
+    run(f"store {verb}")
+    assert names(run) == ["alice"]
+
+
+def kept(run):
+    """Every file, but for what SQLite and the writers' line may leave beside the store with nothing in it."""
+    return {name: digest for name, digest in digests(run.home).items() if not name.startswith("store.db-")}
 
 
 # -- completion --------------------------------------------------------------------------------------------------------
