@@ -329,3 +329,20 @@ def test_a_server_that_goes_away_leaves_no_copy(run, places):
     target("user list", exit=8)
     copy(run, target)
     target("audit verify --state")
+
+
+@pytest.mark.engines("sqlite")
+def test_an_encrypted_store_stays_so_in_a_file(apart, places):
+    run, target, there = apart, places("sqlite"), places("postgresql")
+    there.env |= {
+        "USERMGMT_STORE_KEY_DIR": str(run.home / "keys"),
+        "USERMGMT_AUDIT_ANCHOR_DIR": str(run.home / "apart"),
+    }
+    fill(run)
+    run("store encrypt")
+    assert copy(run, target).json["encrypted"] is True
+    assert b"alice" not in (target.home / "copy.db").read_bytes()
+    assert names(target) == names(run)
+    target("audit verify --state")
+    assert "not: only its server" in copy(run, there, env=there.env | {"USERMGMT_STORE": run.url}).err
+    assert names(there) == names(run)
