@@ -79,7 +79,7 @@ def copy_to(
     ctx: Context,
     target: Annotated[
         str,
-        Argument(help=N_("A path where nothing is, or the URL of an empty database."), metavar="URL|PATH",
+        Argument(help=N_("A path where nothing is, or the URL of an empty database."), metavar="URL|FILE",
                  show_default=False),
     ],
 ) -> Change:  # fmt: skip
