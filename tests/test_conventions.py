@@ -22,7 +22,7 @@ from usermgmt.kernel.streams import Streams
 SHARED_VERBS = {"list", "show", "add", "set", "remove"}
 VERBS = SHARED_VERBS | {
     *("activate", "close", "ensure", "exists", "history", "note", "rename", "reopen", "suspend", "tag"),  # user
-    *("backup", "decrypt", "encrypt", "info", "migrate", "rekey", "restore"),  # store
+    *("backup", "copy-to", "decrypt", "encrypt", "info", "migrate", "rekey", "restore"),  # store
     *("checkpoint", "export", "tail", "verify"),  # audit
     *("get", "init", "validate"),  # config
 }

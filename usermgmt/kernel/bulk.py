@@ -31,7 +31,9 @@ def many_objects() -> Iterator[None]:
 def insert(connection: Connection, table: sa.TableClause, columns: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows given as columns of equal length, as the driver takes their values; None is NULL."""
     if connection.dialect.name == "postgresql":
-        _copy_columns(connection, table, columns)
+        given = {name: column for name, column in columns.items() if column.count(None) < len(column)}
+        if given:
+            _copy_columns(connection, table, given)
         return
     names, marks, values = [], [], []
     for name, column in columns.items():
@@ -89,23 +91,21 @@ _NULL = "\\N"
 
 
 def _copy_columns(connection: Connection, table: sa.TableClause, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Copy rows given as columns; of ids that ``next_ids`` gave it takes note, now that they are in use."""
-    held = {name: cells for name, column in columns.items() if (cells := _cells(column)) is not None}
-    if not held:
-        return
-    rows = "\n".join(map("\t".join, zip(*held.values(), strict=True))) + "\n"
-    names = ", ".join(f'"{name}"' for name in held)
+    """Copy rows given as columns, at least one; ids that ``next_ids`` gave are in use now, and not given again."""
+    rows = "\n".join(map("\t".join, zip(*map(_cells, columns.values()), strict=True))) + "\n"
+    names = ", ".join(f'"{name}"' for name in columns)
     connection.exec_driver_sql(f'COPY "{table.name}" ({names}) FROM STDIN', execution_options={"copies": rows.encode()})
     if "id" in columns:
-        query = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)"
-        connection.exec_driver_sql(query, (f'"{table.name}"', max(columns["id"])))
+        query = (
+            "SELECT setval(s::regclass, GREATEST(%s, pg_sequence_last_value(s::regclass))) "
+            "FROM pg_get_serial_sequence(%s, 'id') s"
+        )
+        connection.exec_driver_sql(query, (max(columns["id"]), f'"{table.name}"'))
 
 
-def _cells(column: Sequence[Any]) -> Sequence[str] | None:
-    """Return texts, numbers and truths as COPY reads them, or None where all are NULL."""
+def _cells(column: Sequence[Any]) -> Sequence[str]:
+    """Return texts, numbers and truths as COPY reads them."""
     kinds = set(map(type, column))
-    if kinds <= {type(None)}:
-        return None
     texts = column if kinds == {str} else ["" if value is None else str(value) for value in column]
     if _SPECIAL.search("".join(texts)):
         texts = [_SPECIAL.sub(_escaped, text) for text in texts]

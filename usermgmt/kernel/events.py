@@ -17,6 +17,8 @@ class E(StrEnum):
     DATA_REVEAL = "data.reveal"  # personal data was shown unmasked
     DENIALS = "access.denials"  # denials equal to an earlier entry, counted over a minute
     STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
+    STORE_COPY = "store.copy"  # this store is a copy of another one: a new lineage begins
+    STORE_COPY_TO = "store.copy-to"  # a copy of the store was made in another place
     STORE_DECRYPT = "store.decrypt"  # the store became a plain file
     STORE_ENCRYPT = "store.encrypt"  # the store became an encrypted file
     STORE_FIX = "store.fix"  # the store's surroundings were mended: rights, anchors, journal, litter

@@ -211,7 +211,7 @@ def own_parameters(function: Callable[..., Any]) -> tuple[list[Parameter], dict[
 
 def paths(parameters: list[Parameter]) -> tuple[str, ...]:
     """Return the names of those parameters that name files."""
-    return tuple(one.name for one in parameters if {"FILE", "FILE|-"} & _metavars(one))
+    return tuple(one.name for one in parameters if {"FILE", "FILE|-", "URL|FILE"} & _metavars(one))
 
 
 def inputs(parameters: list[Parameter]) -> tuple[str, ...]:

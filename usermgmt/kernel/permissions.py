@@ -16,6 +16,7 @@ class P(StrEnum):
     DATA_IMPORT = "data:import"
     DATA_REVEAL = "data:reveal"
     STORE_BACKUP = "store:backup"
+    STORE_COPY = "store:copy"
     STORE_ENCRYPT = "store:encrypt"
     STORE_FIX = "store:fix"
     STORE_MIGRATE = "store:migrate"

@@ -203,4 +203,6 @@ def guarded(seconds: float) -> Iterator[None]:
 def _connection_hint(text: str) -> str:
     if "password" in text:
         return N_("use peer login, ~/.pgpass, or store.password_file")
+    if "does not exist" in text:
+        return N_("make the login or an empty database first: createdb --encoding=UTF8 NAME")
     return N_("is the server running, and does store.url name it?")

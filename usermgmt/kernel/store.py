@@ -90,7 +90,7 @@ def place(location: str, cwd: Path, *, given: bool = False) -> Place:
     url = postgres.parse(location)
     if given and url.password:
         raise UsageProblem(
-            problem=_("a password in --store is seen by every account of this host"),
+            problem=_("a password on the command line is seen by every account of this host"),
             hint=N_("use peer login, ~/.pgpass, or store.password_file"),
         )
     return Place(None, url, postgres.printable(url))
@@ -332,7 +332,9 @@ class Store:
         if last.lineage < lineage:
             return
         if last.lineage > lineage:
-            raise rolled_back(_("a restored store of lineage {n} was here since").format(n=last.lineage))
+            raise rolled_back(
+                _("a restored store or a copy, of lineage {n}, was put to use since").format(n=last.lineage)
+            )
         head = connection.execute(sa.select(audit_head.c.seq)).scalar()
         if head is None:
             raise IntegrityBroken(problem=_("the head of the audit is missing"))

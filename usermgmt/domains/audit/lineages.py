@@ -1,9 +1,10 @@
 """Which lineage wrote which entries, and whether anchors and checkpoints agree with the log of theirs.
 
-Every restore begins a lineage: it takes a backup, whose log is the beginning of an older one, and appends an entry. So
-an anchor of an older lineage can be compared where the entry it names was written in that lineage; where it was not, it
-speaks of entries that a restore took back. The store's own anchors are then passed over. A checkpoint kept elsewhere is
-not: whoever rewrote the log could have pretended the restore. Only a later one, of a later lineage, excuses it.
+Every restore begins a lineage: it takes a backup, whose log is the beginning of an older one, and appends an entry; so
+does every copy of a store. So an anchor of an older lineage can be compared where the entry it names was written in
+that lineage; where it was not, it speaks of entries that a restore took back. The store's own anchors are then passed
+over. A checkpoint kept elsewhere is not: whoever rewrote the log could have pretended the restore. Only a later one, of
+a later lineage, excuses it.
 """
 
 from __future__ import annotations
@@ -36,27 +37,32 @@ _NAMES = {Kind.ANCHOR: N_("anchor"), Kind.CHECKPOINT: N_("checkpoint")}
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """A restore on the log: its entry, the lineage that it began, and the head that it took the place of."""
+    """A restore on the log: its entry, the lineage that it began, and the head that it took the place of.
+
+    Or a copy (``copied``): this store began as one, and ``replaced`` is the head of the store that it was made of.
+    """
 
     seq: int
     lineage: int
     replaced: Mapping[str, Any]
+    copied: bool = False
 
 
 class History:
     """The lineages that the log tells of."""
 
     def __init__(self, connection: Connection) -> None:
-        """Read the entries of restores."""
-        query = sa.select(audit_entry.c.seq, audit_entry.c.body).where(
-            audit_entry.c.action == E.STORE_RESTORE.value, audit_entry.c.outcome == "ok"
+        """Read the entries of restores and copies."""
+        query = sa.select(audit_entry.c.seq, audit_entry.c.action, audit_entry.c.body).where(
+            audit_entry.c.action.in_((E.STORE_RESTORE.value, E.STORE_COPY.value)), audit_entry.c.outcome == "ok"
         )
         self.restores: list[Restore] = []
-        for seq, body in connection.execute(query.order_by(audit_entry.c.seq)):
+        for seq, action, body in connection.execute(query.order_by(audit_entry.c.seq)):
             facts = parsed(body)
-            stated, replaced = facts.get("lineage"), facts.get("replaced")
+            copied = action == E.STORE_COPY.value
+            stated, before = facts.get("lineage"), facts.get("from" if copied else "replaced")
             lineage = stated if isinstance(stated, int) else self.lineage + 1
-            self.restores.append(Restore(seq, lineage, replaced if isinstance(replaced, dict) else {}))
+            self.restores.append(Restore(seq, lineage, before if isinstance(before, dict) else {}, copied))
 
     @property
     def lineage(self) -> int:
@@ -171,6 +177,20 @@ def _signatures(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: K
         if len(forged) > 1:
             told += _("; {more} more are not").format(more=len(forged) - 1)
         report.add(kind, told, entry=forged[0].n)
+
+
+def warn_of_original(report: Report, history: History, anchors: Sequence[Anchor]) -> None:
+    """Warn where this store began as a copy and its original went on: what came then is not in the copy."""
+    last = history.restores[-1] if history.restores else None
+    if last is None or not last.copied:
+        return
+    lineage, n = last.replaced.get("lineage"), last.replaced.get("n")
+    # the entry after the copied ones is the original's own about the copy
+    beyond = [one for one in anchors if one.lineage == lineage and isinstance(n, int) and one.n > n + 1]
+    if beyond:
+        text = _("this store is a copy up to entry {n}; the original went on to entry {last}, at {at}")
+        furthest = max(beyond, key=lambda one: one.n)
+        report.warnings.append(text.format(n=n, last=furthest.n, at=furthest.at))
 
 
 def check_replaced(report: Report, history: History, anchors: Sequence[Anchor]) -> None:

@@ -212,5 +212,6 @@ class _Check:
         facts = lineages.Facts(self.meta.store_id, self.meta.lineage, log.n, log.marks, history, public)
         vouched = lineages.compare(self.report, facts, self.vouchers.anchors, Kind.ANCHOR)
         vouched += lineages.compare(self.report, facts, self.vouchers.given, Kind.CHECKPOINT)
+        lineages.warn_of_original(self.report, history, self.vouchers.anchors)
         lineages.check_replaced(self.report, history, [*self.vouchers.anchors, *self.vouchers.given])
         return vouched

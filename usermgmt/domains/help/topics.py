@@ -50,6 +50,7 @@ TOPICS = (
     Topic("exit-codes", N_("The exit codes and when each is given."), made="exit_codes"),
     Topic("errors", N_("Every error with its code, exit code, message and hint."), made="errors"),
     Topic("environment", N_("Environment variables, files and places.")),
+    Topic("postgresql", N_("Setting up a PostgreSQL store, moving to it and back, and its backups.")),
     Topic("encryption", N_("Encrypted stores: keys, passphrases, what stays readable elsewhere.")),
     Topic("settings", N_("Every setting with its default and its limits."), made="settings"),
     Topic("cron", N_("What has to be called again and again, from cron or systemd.")),

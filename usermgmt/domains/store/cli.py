@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from usermgmt.domains.store.options import Wrap
-from usermgmt.domains.store.views import BACKUP, MIGRATION, RECODED, RESTORED, STORE
+from usermgmt.domains.store.views import BACKUP, COPIED, MIGRATION, RECODED, RESTORED, STORE
 from usermgmt.kernel import tree
 from usermgmt.kernel.command import command
 from usermgmt.kernel.context import Context
@@ -72,6 +72,29 @@ def backup(
     from usermgmt.domains.store import backup as service
 
     return service.backup(ctx, ctx.path(file))
+
+
+@command(app, may=P.STORE_COPY, chunks=True, shows=COPIED)
+def copy_to(
+    ctx: Context,
+    target: Annotated[
+        str,
+        Argument(help=N_("A path where nothing is, or the URL of an empty database."), metavar="URL|FILE",
+                 show_default=False),
+    ],
+) -> Change:  # fmt: skip
+    """Copy the store to another place, from SQLite to PostgreSQL or back, while others go on with it.
+
+    The copy is of one moment, verified before it is there, and a new lineage of the store, with the same key. Killed at
+    any moment, there is no copy. To move, stop what writes, copy, and set store.url to the new place.
+
+    Examples:
+    usermgmt store copy-to postgresql+psycopg:///usermgmt --dry-run
+    usermgmt store copy-to /srv/usermgmt/store.db
+    """
+    from usermgmt.domains.store import copy_to as service
+
+    return service.copy_to(ctx, target)
 
 
 @command(app, may=P.STORE_RESTORE, opens=False, finds=True, chunks=True, confirms=True, shows=RESTORED)

@@ -27,6 +27,27 @@ class NotEmpty(Conflict):
     hint = N_("name an empty database with --store")
 
 
+class TargetTaken(Conflict):
+    """The database {path} is not empty, and is left alone: it holds {names}."""
+
+    code = "copy.taken"
+    hint = N_("name an empty one: createdb --encoding=UTF8 NAME")
+
+
+class OtherKey(Conflict):
+    """The key in {path} is another one than that of the store, and is left alone."""
+
+    code = "copy.other_key"
+    hint = N_("move it away, or set store.key_dir")
+
+
+class CopyBroken(IntegrityBroken):
+    """The copy was not made: {problem}."""
+
+    code = "copy.broken"
+    hint = N_("see whether the store itself holds: usermgmt audit verify --state")
+
+
 class MigrationChanged(IntegrityBroken):
     """The migration to {schema} was taken back: {problem}."""
 

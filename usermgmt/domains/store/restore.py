@@ -36,11 +36,14 @@ from usermgmt.migrations import HEAD
 from usermgmt.migrations.run import upgrade
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from usermgmt.domains.store.contents import Head
     from usermgmt.domains.store.standing import Standing
     from usermgmt.domains.store.verifying import Facts
     from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.context import Context
+    from usermgmt.kernel.store import Meta
 
 NOUN = N_("store")
 _BLOCK = 1 << 20
@@ -90,15 +93,18 @@ class Plan:
         with sqlite.engine(self.copy, busy_timeout=1, key=self.key).connect() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
-                connection.execute(sa.update(store_meta).values(lineage=meta.lineage))
-                log = Log(connection, meta, ctx)
-                log.append(
-                    E.STORE_RESTORE,
-                    "store",
-                    facts={"backup": self.origin(), **self.former(old), "lineage": meta.lineage},
+                return begin_lineage(
+                    ctx, connection, meta, E.STORE_RESTORE, {"backup": self.origin(), **self.former(old)}
                 )
-                log.close()
-        return log
+
+
+def begin_lineage(ctx: Context, connection: Connection, meta: Meta, action: E, facts: dict[str, Any]) -> Log:
+    """Write the lineage of ``meta`` and its first entry; return the log with the new head."""
+    connection.execute(sa.update(store_meta).values(lineage=meta.lineage))
+    log = Log(connection, meta, ctx)
+    log.append(action, "store", facts={**facts, "lineage": meta.lineage})
+    log.close()
+    return log
 
 
 def restore(ctx: Context, name: str) -> Change:

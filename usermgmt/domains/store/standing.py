@@ -7,7 +7,6 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from usermgmt.domains.store import contents
@@ -20,9 +19,17 @@ from usermgmt.migrations import KNOWN
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy.engine import Connection
+
     from usermgmt.domains.store.contents import Head
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.store import Place
+
+
+_HELD = """
+SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'I', 't')
+AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'a', 'i')) ORDER BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,13 @@ def _check_empty(ctx: Context, at: Place, home: Path) -> None:
     store = Store(at, ctx.settings, home)
     with store.guarded(), store.engine.connect() as connection:
         connection.execution_options(lockless=True)
-        if sa.inspect(connection).get_table_names():
+        if held(connection):
             raise NotEmpty(path=at.label)
+
+
+def held(connection: Connection) -> list[str]:
+    """Return the names of what a PostgreSQL database has in its schema ``public``, but for what extensions made."""
+    return list(connection.exec_driver_sql(_HELD).scalars())
 
 
 def _is_ours(path: Path) -> bool:

@@ -58,6 +58,16 @@ MIGRATION = View(
     key="store_id",
 )
 
+_COPIED = ("location", "engine", "store_id", "lineage", "schema", "entries", "counts", "encrypted", "keys", "anchors")
+COPIED = View(
+    N_("copy"),
+    (
+        *(one for one in STORE.columns if one.name in _COPIED),
+        Column("from", N_("Copied from"), kind="object"),
+    ),
+    key="location",
+)
+
 _RESTORED = ("location", "engine", "store_id", "lineage", "schema", "entries", "counts", "encrypted", "key")
 RESTORED = View(
     STORE.noun,

@@ -78,6 +78,25 @@ def publish(folder: Path) -> None:
     sync_directory(folder)
 
 
+def copy_key(source: Path, folder: Path) -> bool:
+    """Copy the key in ``source`` into ``folder``; return False where another one is there, which stays.
+
+    What a killed copy left is completed. Raises ``KeyFault``, ``FileUnreadable``, ``DiskFull``.
+    """
+    seed = _read(source / KEY_FILE, 0o077)
+    if not os.path.lexists(folder / KEY_FILE):
+        if os.path.lexists(folder / PUBLIC_FILE) and load_public_key(folder) != _key(seed).public:
+            return False
+        private_directory(folder)
+        _create(folder / KEY_FILE, seed, 0o600)
+    if load_key(folder).public != _key(seed).public:
+        return False
+    if not os.path.lexists(folder / PUBLIC_FILE):
+        _create(folder / PUBLIC_FILE, _key(seed).public, 0o644)
+    sync_directory(folder)
+    return True
+
+
 def load_key(folder: Path) -> Key:
     """Read the key in ``folder``; raises ``KeyFault`` where it is missing, a link, damaged, or open to others."""
     return _key(_read(folder / KEY_FILE, 0o077))
