@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from usermgmt.kernel import i18n
-from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, Terminated, UsermgmtError, said
+from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, SystemFailed, Terminated, UsermgmtError, said
 from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from usermgmt.kernel.clock import Clock, Random
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# what a disk, a limit or an administrator makes of a call that is sound; the rest (EBADF, EINVAL...) is a fault of ours
+_REFUSED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EINTR, errno.ETXTBSY),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY, errno.ELOOP, errno.ENXIO, errno.ENODEV),
+)
 
 
 def run(
@@ -86,11 +91,12 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
 
 
 def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
-    if error.errno in _FULL:
-        full = DiskFull(problem=said(error))
-        report(streams, full, json=json_asked(argv))
-        return int(full.exit)
-    return _unexpected(error, streams, argv)
+    if error.errno not in _FULL + _REFUSED:
+        return _unexpected(error, streams, argv)
+    problem = said(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {said(error)}"
+    failed = (DiskFull if error.errno in _FULL else SystemFailed)(problem=problem)
+    report(streams, failed, json=json_asked(argv))
+    return int(failed.exit)
 
 
 def _unexpected(error: Exception, streams: Streams, argv: Sequence[str]) -> int:

@@ -71,6 +71,7 @@ SYSTEM_PROBLEMS = (
     N_("File name too long"),
     N_("File too large"),
     N_("Input/output error"),
+    N_("Interrupted system call"),
     N_("Invalid argument"),
     N_("Is a directory"),
     N_("No such device or address"),
@@ -251,6 +252,13 @@ class DiskFull(Unavailable):
 
     code = "disk.full"
     hint = N_("make room and repeat the command; nothing was half-written")
+
+
+class SystemFailed(Unavailable):
+    """The operating system refuses what is needed: {problem}."""
+
+    code = "system.failed"
+    hint = N_("mend that and repeat the command; nothing was half-written")
 
 
 class FileUnreadable(Unavailable):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from usermgmt.domains.doctor.types import Finding, Severity, advice
 from usermgmt.domains.store import contents, keeping, verifying
-from usermgmt.kernel import schema, storekeys
+from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.clock import from_text
@@ -174,7 +174,7 @@ def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
     """Judge the schema, and the pages and foreign keys of a SQLite file; PostgreSQL sees to its own."""
     with store.reading() as connection:
         embedded = store.dialect == "sqlite"
-        problem = verifying.damage(connection, quick=True) if embedded else ""
+        problem = sqlite.damage(connection, quick=True) if embedded else ""
         problem = problem or (verifying.foreign_keys(connection) if embedded else "")
         found = schema.compare(connection, store.meta.schema)
         problem = problem or found.problem
