@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from usermgmt.kernel import i18n
-from usermgmt.kernel.errors import DiskFull, Exit, Interrupted, OutputClosed, Terminated, UsermgmtError, said
+from usermgmt.kernel.errors import (
+    DiskFull,
+    Exit,
+    Interrupted,
+    OutputClosed,
+    SystemFailed,
+    Terminated,
+    UsermgmtError,
+    said,
+)
 from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
@@ -24,6 +33,11 @@ if TYPE_CHECKING:
     from usermgmt.kernel.clock import Clock, Random
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# what a disk, a limit or an administrator makes of a call that is sound; the rest (EBADF, EINVAL...) is a fault of ours
+_REFUSED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EINTR, errno.ETXTBSY),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY, errno.ELOOP, errno.ENXIO, errno.ENODEV),
+)
 
 
 def run(
@@ -87,11 +101,15 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
 
 
 def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
-    # what is written to files and stores has its own errors: here the answer was on its way
+    problem = said(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {said(error)}"
+    lost: UsermgmtError
     if error.errno == errno.EBADF:
-        lost: UsermgmtError = OutputClosed()
+        lost = OutputClosed()
     elif error.errno in _FULL:
-        lost = DiskFull(OutputClosed.hint, problem=said(error))
+        # what is written to files and stores has its own errors: without a name the answer was on its way
+        lost = DiskFull(OutputClosed.hint if error.filename is None else None, problem=problem)
+    elif error.errno in _REFUSED:
+        lost = SystemFailed(problem=problem)
     else:
         return _unexpected(error, streams, argv)
     report(streams, lost, json=json_asked(argv))

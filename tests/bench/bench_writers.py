@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
+from campaigns import figures  # noqa: F401 - a fixture
 from rig import Rig
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
@@ -21,24 +22,25 @@ def rig(run):
     made.close()
 
 
-def figures(name, took):
+def tell(figures, engine, count, line, took):
     times = sorted(one for each in took for one in each)
     middle, tail = statistics.median(times), times[int(len(times) * 0.99)]
     commits = sorted(len(each) for each in took)
-    print(
-        f"\n{name}: {len(times)} commits, {commits[0]} to {commits[-1]} each; p50 {middle * 1000:.1f} ms, "
-        f"p99 {tail * 1000:.1f} ms ({tail / middle:.1f}x), longest {times[-1] * 1000:.1f} ms"
-    )
+    milliseconds = {"p50": middle, "p99": tail, "longest": times[-1]}
+    rounded = {name: round(value * 1000, 1) for name, value in milliseconds.items()}
+    counts = {"commits": len(times), "fewest": commits[0], "most": commits[-1]}
+    figures("latency", engine=engine, writers=count, line=line, **counts, **rounded)
+    print(f"p99 is {tail / middle:.1f} times the median")
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(1, 10), (8, 20), (64, 40)])
-def test_writers(run, rig, count, seconds):
-    figures(f"{run.engine}, {count} writers", rig.crowd(run, count, "user add w{n}x{i}", seconds=seconds))
+def test_writers(run, rig, figures, count, seconds):
+    tell(figures, run.engine, count, "ours", rig.crowd(run, count, "user add w{n}x{i}", seconds=seconds))
     run("audit verify")
 
 
 @pytest.mark.engines("sqlite")
 @pytest.mark.parametrize("count", [1, 8])
-def test_writers_without_the_line(run, rig, count):
-    took = rig.crowd(run, count, "user add w{n}x{i}", seconds=15, patch={"unqueued": ["turn"]})
-    figures(f"{run.engine}, {count} writers, SQLite's own waiting", took)
+def test_writers_without_the_line(run, rig, figures, count):
+    took = rig.crowd(run, count, "user add w{n}x{i}", seconds=20, patch={"unqueued": ["turn"]})
+    tell(figures, run.engine, count, "sqlite", took)

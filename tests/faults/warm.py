@@ -69,9 +69,10 @@ def child(request, results):
 
         reader = sqlite.driver().connect(request["env"]["USERMGMT_STORE"], isolation_level=None)
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    shim = ctypes.CDLL(None)
     armed = request.get("arm")
     if armed:
+        shim = ctypes.CDLL(None)
+        shim.fault_hit.restype = ctypes.c_char_p
         shim.fault_arm(
             armed.get("at", -1),
             armed.get("calls", "").encode(),
@@ -89,7 +90,8 @@ def child(request, results):
         if left[0] and request.get("stop_at_failure"):
             break
     if armed:
-        os.write(results, json.dumps({"calls": shim.fault_count(), "hit": shim.fault_hit()}).encode() + b"\n")
+        counted = {"calls": shim.fault_count(), "hit": os.fsdecode(shim.fault_hit())}
+        os.write(results, json.dumps(counted).encode() + b"\n")
     del reader
 
 

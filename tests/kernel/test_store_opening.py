@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -109,6 +110,32 @@ def test_a_torn_store_is_an_integrity_failure(run):
         data[start : start + 200] = b"\xff" * 200
     run.path.write_bytes(data)
     refused(run, run.path, "integrity", exit=12)
+
+
+def test_a_store_on_a_broken_disk_is_unavailable(run, monkeypatch):
+    def broken(*_given):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", broken)
+    refused(run, run.path, "store.unreadable")
+
+
+@pytest.mark.parametrize(
+    ("number", "exit", "code"),
+    [
+        (errno.EIO, 8, "system.failed"),
+        (errno.EMFILE, 8, "system.failed"),
+        (errno.ENOSPC, 8, "disk.full"),
+        (errno.EBADF, 1, "error"),
+        (errno.EINVAL, 1, "error"),
+    ],
+)
+def test_what_the_system_refuses_is_unavailable_and_our_own_faults_are_not(run, monkeypatch, number, exit, code):  # noqa: A002
+    def broken(*_given, **_more):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("usermgmt.domains.user.lookup.find", broken)
+    assert run("user show alice --json", exit=exit).error["code"] == code
 
 
 def test_a_locked_store_is_unavailable(run):

@@ -1,7 +1,7 @@
 """Writes what is generated from the program itself; `--check` only compares, and exits 1 where something drifted.
 
-docs/commands.md, docs/audit-actions.md, completions/*, and tests/golden/surface.txt: one line for everything that a
-script can rely on, so that a change of the surface shows in a review as a changed line.
+docs/commands.md, docs/audit-actions.md, the tables of docs/reliability.md, completions/*, and tests/golden/surface.txt:
+one line for everything that a script can rely on, so that a change of the surface shows in a review as a changed line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+sys.path.append(str(Path(__file__).parents[1] / "faults"))
+import page
 
 from usermgmt.domains.completion import cli as completion
 from usermgmt.domains.help import reference
@@ -38,6 +41,7 @@ def files() -> dict[Path, str]:
     made = {
         DOCS / "commands.md": reference.commands(WIDEST) + "\n",
         DOCS / "audit-actions.md": audit_actions(),
+        DOCS / "reliability.md": page.filled((DOCS / "reliability.md").read_text()),
         TOP / "tests" / "golden" / "surface.txt": "\n".join(surface()) + "\n",
     }
     scripts = Path(completion.__file__).parent

@@ -72,6 +72,7 @@ SYSTEM_PROBLEMS = (
     N_("File name too long"),
     N_("File too large"),
     N_("Input/output error"),
+    N_("Interrupted system call"),
     N_("Invalid argument"),
     N_("Is a directory"),
     N_("No such device or address"),
@@ -259,6 +260,13 @@ class OutputClosed(Unavailable):
 
     code = "output.closed"
     hint = N_("what the command changed stays changed: look before you repeat it")
+
+
+class SystemFailed(Unavailable):
+    """The operating system refuses what is needed: {problem}."""
+
+    code = "system.failed"
+    hint = N_("mend that and repeat the command; nothing was half-written")
 
 
 class FileUnreadable(Unavailable):

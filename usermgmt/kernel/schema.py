@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _Objects = dict[tuple[str, str], str]
 """Definitions by kind and name."""
 
-_OF_SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+# the index of a UNIQUE has no text; which table an index is of stands beside its text as well
+_OF_SQLITE = "SELECT type, name, tbl_name || ' ' || coalesce(sql, '') FROM sqlite_master"
 _OF_POSTGRESQL = """
 WITH ours AS (
     SELECT c.oid, relname, relkind, relpersistence, relrowsecurity FROM pg_class c WHERE relnamespace = {schema}

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x554D4754  # "UMGT"
 _MAGIC = b"SQLite format 3\x00"
+_NAMED = 3
+"""So many damages are told; more would say nothing new."""
 _PRIMARY = 0xFF  # extended result codes keep the primary one in their low byte
 
 # Primary result codes (sqlite.org/rescode.html)
@@ -113,6 +115,8 @@ def check_file(path: Path) -> str | None:
         raise StoreUnreadable(problem=f"{path}: {said(error)}") from None
     try:
         return _check_open(path, os.fstat(descriptor), descriptor)
+    except OSError as error:
+        raise StoreUnreadable(problem=f"{path}: {said(error)}") from None
     finally:
         os.close(descriptor)
 
@@ -202,6 +206,11 @@ class _Opener:
             )
             try:
                 self._begin(connection)
+            except UnicodeDecodeError:
+                # the driver wanted to name what is malformed, and the name is malformed too
+                connection.close()
+                problem = _("the store file is damaged: {problem}")
+                raise IntegrityBroken(problem=problem.format(problem=_("database disk image is malformed"))) from None
             except self.dbapi.Error:
                 connection.close()
                 # a number of a file is given again once the file is gone
@@ -251,6 +260,13 @@ def _lock_out(connection: Any, patience: float) -> None:
             time.sleep(_RETRY)
         else:
             return
+
+
+def damage(connection: Connection, *, quick: bool = False) -> str:
+    """Return what is wrong with the pages of a SQLite file, empty where nothing is; ``quick`` leaves indexes out."""
+    pragma = "quick_check" if quick else "integrity_check"
+    found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {pragma}({_NAMED})")]
+    return "" if found == ["ok"] else "; ".join(line for row in found for line in str(row).splitlines())
 
 
 def quoted(path: Path) -> str:

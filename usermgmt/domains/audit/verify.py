@@ -135,6 +135,9 @@ class _Check:
         history.check(self.report, self.meta.lineage)
         vouched = self._check_vouchers(log, history)
         self._check_schema()
+        if state and self.db.dialect.name == "sqlite" and (damage := sqlite.damage(self.db)):
+            # an index that lost a row hides it from whoever looks for it
+            self.report.add(Kind.STORE, _("the file is damaged: {problem}").format(problem=damage))
         return {
             "entries": log.n,
             "hash": log.head_hash or None,

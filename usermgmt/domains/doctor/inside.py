@@ -190,7 +190,7 @@ def integrity(_ctx: Context, store: Store) -> Iterator[Finding]:
     """Judge the schema, and the pages and foreign keys of a SQLite file; PostgreSQL sees to its own."""
     with store.reading() as connection:
         embedded = store.dialect == "sqlite"
-        problem = verifying.damage(connection, quick=True) if embedded else ""
+        problem = sqlite.damage(connection, quick=True) if embedded else ""
         problem = problem or (verifying.foreign_keys(connection) if embedded else "")
         found = schema.compare(connection, store.meta.schema)
         problem = problem or found.problem

@@ -59,6 +59,7 @@ TOPICS = (
     Topic("audit-format", N_("The audit log byte for byte, for those who check it themselves.")),
     Topic("verifier", N_("A program of its own that checks an exported audit log."), "verify_audit.py"),
     Topic("glossary", N_("The words of this program in Chinese and English."), made="glossary"),
+    Topic("reliability", N_("What was done to break it, how often, and what came of it.")),
     Topic("decisions", N_("Why things are as they are.")),
     Topic("changelog", N_("What changed from version to version.")),
 )

@@ -49,20 +49,13 @@ def whole_file(path: Path, key: StoreKey | None = None) -> Facts:
     """
     sqlite.check_file(path)
     with sqlite.engine(path, busy_timeout=1, key=key).connect() as connection, connection.begin():
-        if problem := damage(connection):
+        if problem := sqlite.damage(connection):
             raise IntegrityBroken(problem=_("the file is damaged: {problem}").format(problem=problem))
         meta = describe(connection, path.name, KNOWN)
         if problem := foreign_keys(connection) or compare(connection, meta.schema).problem:
             raise IntegrityBroken(problem=problem)
         head = contents.head(connection)
         return Facts(meta, head, chain(connection, meta.store_id, head), contents.counts(connection))
-
-
-def damage(connection: Connection, *, quick: bool = False) -> str:
-    """Return what is wrong with the pages of a SQLite file, empty where nothing is; ``quick`` leaves indexes out."""
-    pragma = "quick_check" if quick else "integrity_check"
-    found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {pragma}({_NAMED})")]
-    return "" if found == ["ok"] else "; ".join(line for row in found for line in str(row).splitlines())
 
 
 def foreign_keys(connection: Connection) -> str:

@@ -32,8 +32,12 @@ def _rows(connection: Connection, statement: str) -> Iterator[Any]:
     # below SQLAlchemy's rows: over a million entries they would cost as much as the hashing
     raw: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        yield from raw.execute(statement)
-        return
+        # no generator of ours around it: one that is left early would be ended after its connection, and complain
+        return iter(raw.execute(statement))
+    return _streamed(raw, statement)
+
+
+def _streamed(raw: Any, statement: str) -> Iterator[Any]:
     from usermgmt.kernel import postgres
 
     with postgres.guarded(0), raw.cursor(f"rows_{len(statement)}") as cursor:
