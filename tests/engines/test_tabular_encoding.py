@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_an_encoding_can_be_forced(name, known):
         "",
         "rot13",
         "hex",
-        "utf-16",
+        "utf-32",
         "utf-7",
         "unicode_escape",
         "raw_unicode_escape",
@@ -158,19 +159,104 @@ def test_a_forced_encoding_that_does_not_fit_names_the_line():
     assert type(fault(b"\xff", encoding="utf-8")) is errors.BrokenText
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_utf16_is_refused(encoding):
-    found = fault("name\nalice\n".encode(encoding))
-    assert type(found) in (errors.Utf16File, errors.NulByte)
-    assert "UTF-8" in found.advice
+WIDE = [("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)]
+# U+0A0D and U+0D0A, whose bytes are line ends of ASCII, and a pair of surrogates
+WIDE_TEXT = "姓名,x\r\n张伟,\u0a0d\n𠮷,\u0d0a\n"
+
+
+@pytest.mark.parametrize(("encoding", "mark"), WIDE)
+def test_utf16_is_known_by_its_mark(encoding, mark):
+    found = table(mark + WIDE_TEXT.encode(encoding))
+    assert (found.encoding, found.columns) == (encoding, ["姓名", "x"])
+    assert list(found.rows()) == [(2, ["张伟", "\u0a0d"]), (3, ["𠮷", "\u0d0a"])]
+
+
+@pytest.mark.parametrize(("encoding", "mark"), WIDE)
+@pytest.mark.parametrize("name", ["utf-16", "{}", "none"])
+def test_utf16_can_be_forced(encoding, mark, name):
+    marked = mark + WIDE_TEXT.encode(encoding)
+    given = None if name == "none" else name.format(encoding)
+    assert next(row for _line, row in table(marked, encoding=given).rows()) == ["张伟", "\u0a0d"]
+    assert len(list(table(marked.removeprefix(mark), encoding=encoding).rows())) == 2
+
+
+def test_utf16_of_a_pipe():
+    data = codecs.BOM_UTF16_LE + WIDE_TEXT.encode("utf-16-le")
+    for encoding in (None, "utf-16le"):
+        pipe = io.BufferedReader(Pipe(*[data[i : i + 3] for i in range(0, len(data), 3)]))
+        with open_table(pipe, name="-", encoding=encoding) as found:
+            assert [line for line, _cells in found.rows()] == [2, 3]
 
 
 @pytest.mark.parametrize(
-    "data", [b"PK\x03\x04\x14\0", b"\x1f\x8b\x08\0", b"%PDF-1.7\n", b"SQLite format 3\0", b"\xd0\xcf\x11\xe0\0"]
+    ("form", "text"),
+    [
+        ("csv", "a,b\n1,张\n"),
+        ("tsv", "a\tb\n1\t张\n"),
+        ("json", '[{"a":"1","b":"张"}]'),
+        ("ndjson", '{"a":"1","b":"张"}'),
+    ],
 )
+def test_every_format_is_read_in_utf16(form, text):
+    data = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+    assert [one.values for one in open_table(io.BytesIO(data), name=f"x.{form}")] == [{"a": "1", "b": "张"}]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(
+    ("tail", "kind"),
+    [
+        (b"x", errors.BrokenText),  # half of a unit
+        (b"\x00\xd8x\x00", errors.BrokenText),  # half of a pair
+        (b"\x00\xdc", errors.BrokenText),
+        (b"\x00\xd8", errors.BrokenText),
+        (b"\0\0", errors.NulByte),
+    ],
+)
+def test_damaged_utf16_is_refused_with_its_line(monkeypatch, size, tail, kind):
+    monkeypatch.setattr(source, "CHUNK", size)
+    data = "a\r\nb\rc\n\u0a0a\n".encode("utf-16-le") + tail
+    found = fault(data, encoding="utf-16-le")
+    assert (type(found), found.facts["line"]) == (kind, 5)
+    with pytest.raises(kind if size > 1 else errors.FileFault):
+        # before its first record, as every file whose encoding is not named
+        table(codecs.BOM_UTF16_LE + data)
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "kind"),
+    [
+        (codecs.BOM_UTF16_BE + b"\0a", "utf-16-le", errors.WrongMark),
+        (codecs.BOM_UTF16_LE + b"a\0", "utf-8", errors.WrongMark),
+        (codecs.BOM_UTF16_LE + b"a\0", "gb18030", errors.WrongMark),
+        (codecs.BOM_UTF8 + b"a\0", "utf-16", errors.WrongMark),
+        (b"a\0", "utf-16", errors.UnmarkedText),
+        (b"a\0", None, errors.NulByte),
+        (codecs.BOM_UTF16_LE, None, errors.EmptyFile),
+        ("a".encode("utf-32"), None, errors.Utf32File),
+        (codecs.BOM_UTF32_BE + "a".encode("utf-32-be"), "utf-16", errors.Utf32File),
+    ],
+)
+def test_marks_that_contradict_are_refused(data, encoding, kind):
+    assert type(fault(data, encoding=encoding)) is kind
+
+
+def test_the_limit_of_a_file_in_utf16_counts_its_own_bytes():
+    data = codecs.BOM_UTF16_LE + ("张\n" * 50).encode("utf-16-le")
+    assert len(list(table(data, limits=Limits(file=len(data))).rows())) == 49
+    assert type(fault(data, limits=Limits(file=len(data) - 1))) is errors.FileTooLarge
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08\0", b"%PDF-1.7\n", b"SQLite format 3\0"])
 @pytest.mark.parametrize("encoding", [None, "utf-8"])
 def test_other_kinds_of_files_are_named(data, encoding):
     assert type(fault(data, encoding=encoding)) is errors.OtherFile
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04\x14\0", b"\xd0\xcf\x11\xe0\0"])
+def test_what_looks_like_a_workbook_is_no_text(data):
+    assert type(fault(data)) in (errors.BrokenWorkbook, errors.NoWorkbook)
+    assert type(fault(data, encoding="utf-8")) is errors.OtherFile
 
 
 @pytest.mark.parametrize("encoding", [None, "utf-8"])

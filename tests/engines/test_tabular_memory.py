@@ -15,7 +15,7 @@ import usermgmt
 LIMIT_MB = 200
 # The peak of this process image alone: ru_maxrss would count the test runner that it was forked from.
 MEASURED = """
-import io, sys, re
+import io, sys, re, tempfile
 from pathlib import Path
 
 class Made(io.RawIOBase):
@@ -80,6 +80,38 @@ print(re.search(r"VmHWM:\\s+(\\d+)", status)[1], file=sys.stderr)
 """
 
 
+BOMBS = """
+import random, tempfile, zipfile
+sys.path.insert(0, "tests/engines")
+from workbooks import MAIN, parts, sheet
+
+NAMED = f'<worksheet xmlns="{MAIN}"><sheetData>'.encode()
+HEAD = NAMED + b'<row r="1"><c t="str"><v>a</v></c></row>'
+ROW, TAIL = b'<row r="2"><c t="str">', b"</sheetData></worksheet>"
+CELL = b'<row r="2"><c t="s"><v>0</v></c></row>'
+
+def noise():
+    "A mebibyte of letters that hardly packs."
+    return random.Random(1).randbytes(1 << 19).hex().encode()
+
+def bomb(sheet1=(HEAD, TAIL), strings=(), more={}):
+    "Read a workbook whose parts are made of many pieces."
+    plain = parts(sheet(["a"]), strings="" if strings else None)
+    big = {"xl/worksheets/sheet1.xml": sheet1}
+    if strings:
+        big["xl/sharedStrings.xml"] = [f'<sst xmlns="{MAIN}">'.encode(), *strings, b"</sst>"]
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, xml in {**plain, **more}.items():
+                with archive.open(name, "w") as part:
+                    for piece in big.get(name, [xml]):
+                        part.write(piece if isinstance(piece, bytes) else piece.encode())
+        file.seek(0)
+        read(file, "x.xlsx")
+
+"""
+
+
 def measured(code: str, feed=()) -> str:
     """Run ``code`` in a fresh interpreter and return what it printed; its peak is checked here."""
     with subprocess.Popen(
@@ -139,6 +171,41 @@ class TestMemory:
             stream.truncate(10 << 30)
         assert measured(f"read(open({str(path)!r}, 'rb'))") == "FileTooLarge None 0 0"
 
+    @pytest.mark.parametrize(
+        ("code", "said"),
+        [
+            ("bomb(sheet1=[b' ' * (1 << 20)] * 40)", "WorkbookBomb None 0 0"),
+            ("bomb(strings=[b' ' * (1 << 20)] * 40)", "WorkbookBomb None 0 0"),
+            ("bomb(more={f'{n}.xml': b'' for n in range(20_000)})", "WorkbookBomb None 0 0"),
+            ('bomb(sheet1=[HEAD, b\'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>\', TAIL])', "read 1 1"),
+            ("bomb(sheet1=[HEAD, ROW, b'<v>', *[noise()] * 8])", "RowTooLong 2 0 0"),
+            ("bomb(sheet1=[HEAD, b'<row x=\"', *[noise()] * 8])", "BrokenWorkbook None 0 0"),
+            ("bomb(strings=[b'<si><t>', *[noise()] * 8, b'</t></si>'], sheet1=[HEAD, CELL, TAIL])", "read 1 1"),
+            ("bomb(strings=[b'<si>%s' % (b'<a>' * 100_000)])", "BrokenWorkbook None 0 0"),
+        ],
+    )
+    def test_a_workbook_that_unpacks_to_more_than_it_is(self, code, said):
+        assert measured(BOMBS + code) == said
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("code", "said"),
+        [
+            ("bomb(sheet1=[b' ' * (1 << 20)] * 900)", "WorkbookBomb None 0 0"),
+            ("bomb(sheet1=[noise()] * 1100)", "FileTooLarge None 0 0"),
+            ('bomb(sheet1=[HEAD, *(b\'<row r="%d" ht="15"/>\' % n for n in range(2, 1 << 20)), TAIL])', "read 0 0"),
+            ("bomb(sheet1=[HEAD, ROW, b'<v>', *[noise()] * 200])", "RowTooLong 2 0 0"),
+            ("bomb(sheet1=[HEAD, b'<!--', *[noise()] * 200])", "BrokenWorkbook None 0 0"),
+            ("bomb(strings=[b'<si><t>', *[noise()] * 200, b'</t></si>'], sheet1=[HEAD, CELL, TAIL])", "read 1 1"),
+            (
+                "bomb(strings=[b'<si><t>%d</t></si>' % n for n in range(1_500_000)], sheet1=[HEAD, CELL, TAIL])",
+                "read 1 0",
+            ),
+        ],
+    )
+    def test_a_workbook_that_unpacks_to_far_more_than_it_is(self, code, said):
+        assert measured(BOMBS + code) == said
+
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("code", "count"),
@@ -154,10 +221,10 @@ class TestMemory:
         assert abs(int(read) - count) < count // 20
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("form", ["CSV", "TSV", "JSON", "NDJSON"])
+    @pytest.mark.parametrize("form", ["CSV", "TSV", "JSON", "NDJSON", "XLSX"])
     def test_a_million_rows_are_written(self, form):
         code = f"""
-with open("/dev/null", "wb") as stream, writer(Format.{form}, [str(i) for i in range(12)], stream) as out:
+with tempfile.TemporaryFile() as stream, writer(Format.{form}, [str(i) for i in range(12)], stream) as out:
     out.write_rows(tuple(f"+{{i}}{{j}}张" for j in range(12)) for i in range(1_000_000))
     print(out.count)
 """

@@ -179,7 +179,9 @@ def test_text_comes_back_in_every_format(form, rows, columns):
 
 @given(st.sampled_from(Format), st.lists(TEXT | NASTY, min_size=1, max_size=8))
 def test_a_lone_column_comes_back_too(form, cells):
-    assert read_back(form, written(form, ("a",), [(cell,) for cell in cells])) == [{"a": cell} for cell in cells]
+    # a row of a sheet without a cell is none
+    kept = [cell for cell in cells if cell or form is not Format.XLSX]
+    assert read_back(form, written(form, ("a",), [(cell,) for cell in cells])) == [{"a": cell} for cell in kept]
 
 
 VALUES = (
@@ -224,5 +226,5 @@ def test_naughty_strings_come_back_in_every_format_and_harm_nothing(form):
     rows = [(str(i), text, text) for i, text in enumerate(naughty)]
     data = written(form, ("n", "text", "again"), rows)
     assert read_back(form, data) == [{"n": str(i), "text": text, "again": text} for i, text in enumerate(naughty)]
-    if form is not Format.CSV:
+    if form not in (Format.CSV, Format.XLSX):
         assert not OBEYED.search(data.decode().replace("\t", ""))

@@ -34,6 +34,8 @@ def sequence(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def mapping(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Yield the lines of one object."""
+    if not values and not indent:
+        yield "{}"
     for name, value in values.items():
         if isinstance(value, dict) and value:
             yield f"{indent}{_key(name)}:"
@@ -63,6 +65,9 @@ def _key(name: str) -> str:
 
 def _scalar(value: Any) -> str:
     text = orjson.dumps(value).decode()
+    if isinstance(value, float) and "." not in text:
+        # 1e16: YAML 1.1 takes a number without a point for a text
+        return text.replace("e", ".0e")
     return text if text.isascii() and "\x7f" not in text else _ESCAPED.sub(_escape, text)
 
 

@@ -12,8 +12,10 @@ import sys
 import orjson
 import pytest
 from conftest import Runner
+from python_calamine import CalamineWorkbook
 
 FORMATS = ("csv", "tsv", "json", "ndjson")
+ALL = (*FORMATS, "xlsx")
 
 
 @pytest.fixture
@@ -48,10 +50,14 @@ def second(request, engine, tmp_path, tmp_path_factory, templates):
 
 
 def exported(run, form, *more):
-    return run(["export", "users", "-o", form, *more]).data
+    if form != "xlsx":
+        return run(["export", "users", "-o", form, *more]).data
+    path = run.home / f"{len(list(run.home.glob('*.xlsx')))}.xlsx"
+    run(["export", "users", "-o", form, "--out", str(path), *more])
+    return path.read_bytes()
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ALL)
 def test_an_import_of_an_export_gives_back_the_same(office, second, form):
     data = exported(office, form)
     result = second(f"import users - --from {form} --json", stdin=data)
@@ -138,6 +144,34 @@ def test_a_file_is_whole_private_and_never_overwritten(office):
     assert sorted(one.name for one in office.home.glob("*.csv*")) == ["users.csv"]
 
 
+@pytest.mark.engines("sqlite")
+def test_a_workbook_is_a_file_and_holds_texts_alone(office):
+    before = len(office.sql("SELECT seq FROM audit_entry"))
+    for out in ("", " --out -"):
+        result = office(f"export users -o xlsx{out}", exit=2)
+        assert "hint: pass --out FILE" in result.err
+    assert len(office.sql("SELECT seq FROM audit_entry")) == before
+    path = office.home / "users.xlsx"
+    assert "users.xlsx: 4 records" in office(f"export users -o xlsx --out {path}").err
+    sheet = CalamineWorkbook.from_path(path).get_sheet_by_name("users").to_python()
+    assert [sheet[0], *sheet[1:]] == list(
+        csv.reader(io.StringIO(exported(office, "csv", "--raw").decode(), newline=""))
+    )
+    assert path.stat().st_mode & 0o777 == 0o600
+    office(f"export users -o xlsx --out {path}", exit=5)
+
+
+@pytest.mark.engines("sqlite")
+def test_more_users_than_a_sheet_has_rows_are_refused_before_anything_is_written(office, monkeypatch):
+    from usermgmt.domains.export import service
+
+    monkeypatch.setattr(service, "ROWS_OF_SHEET", 3)
+    path = office.home / "users.xlsx"
+    assert "holds 3 of these records" in office(f"export users -o xlsx --out {path}", exit=6).err
+    office(f"export users -o xlsx --out {path} --status active")
+    assert [one.name for one in office.home.glob("*xlsx*")] == ["users.xlsx"]
+
+
 @pytest.mark.parametrize(("form", "data"), [("json", b"[]\n"), ("ndjson", b""), ("csv", None), ("tsv", None)])
 def test_an_empty_store_gives_an_empty_table(run, form, data):
     found = exported(run, form)
@@ -174,7 +208,7 @@ def test_both_engines_write_the_same_bytes(office, tmp_path, request):
     home.mkdir(mode=0o700)
     other = Runner(str(home / "store.db"), home, "sqlite")
     other("init --region CN")
-    for form in FORMATS:
+    for form in ALL:
         data = exported(office, form)
         other(f"import users - --from {form}", stdin=data)
         assert exported(other, form) == data
@@ -191,7 +225,7 @@ def naughty(corpus):
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ALL)
 def test_naughty_strings_come_back_as_they_were_or_are_refused_with_a_reason(run, second, corpus, form):
     texts = naughty(corpus)
     lines = [

@@ -10,6 +10,7 @@ import tomllib
 
 import orjson
 import pytest
+import xlsxwriter
 
 ROWS = [("alice", "a@example.com", "张伟"), ("bob", "b@example.com", "李娜")]
 HEADER = ("username", "email", "full_name")
@@ -35,7 +36,25 @@ def both_are_there(run):
 
 OBJECTS = [dict(zip(HEADER, row, strict=True)) for row in ROWS]
 
+
+def workbook(rows, sheet="Sheet1", **formats):
+    """A workbook of one sheet, by another program; ``formats`` are those of numbers, by column."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        page = book.add_worksheet(sheet)
+        for line, row in enumerate(rows):
+            for column, value in enumerate(row):
+                look = book.add_format({"num_format": formats.get(f"c{column}", "General")})
+                page.write(line, column, value, look, *["#DIV/0!"] * str(value).startswith("="))
+    return out.getvalue()
+
+
 FILES = {
+    "utf16le.csv": codecs.BOM_UTF16_LE + table(end="\r\n").encode("utf-16-le"),
+    "utf16be.tsv": codecs.BOM_UTF16_BE + table("\t").encode("utf-16-be"),
+    "utf16.json": codecs.BOM_UTF16_LE + orjson.dumps(OBJECTS).decode().encode("utf-16-le"),
+    "book.xlsx": workbook([HEADER, *ROWS]),
+    "book.csv": workbook([HEADER, *ROWS]),
     "plain.csv": table(),
     "crlf.csv": table(end="\r\n"),
     "bom.csv": codecs.BOM_UTF8 + table().encode(),
@@ -67,6 +86,9 @@ def test_a_file_is_read_as_it_shows_itself(run, name):
         ("--encoding gb18030", table().encode("gb18030")),
         ("--encoding big5", "username,email,full_name\nalice,a@example.com,張偉\n".encode("big5")),
         ("--delimiter tab", table("\t")),
+        ("--encoding utf-16be", table().encode("utf-16-be")),
+        ("--encoding utf-16", codecs.BOM_UTF16_LE + table().encode("utf-16-le")),
+        ("--from xlsx --sheet Sheet1", FILES["book.xlsx"]),
     ],
 )
 def test_standard_input_is_a_file_too(run, options, data):
@@ -87,6 +109,13 @@ def test_standard_input_is_a_file_too(run, options, data):
         ("--delimiter x", table(), "delimiter.unknown", 2),
         ("--from json", "[", "file.malformed", 6),
         ("--from xml", table(), "usage.value", 2),
+        ("--encoding utf-16", table().encode("utf-16-le"), "file.malformed", 6),
+        ("--encoding utf-16be", codecs.BOM_UTF16_LE + table().encode("utf-16-le"), "file.malformed", 6),
+        ("--encoding utf-16le", b"u\0s", "file.malformed", 6),
+        ("--from xlsx", table(), "file.malformed", 6),
+        ("--from xlsx --encoding utf-8", FILES["book.xlsx"], "usage", 2),
+        ("--sheet S1", table(), "usage", 2),
+        ("--sheet Users", FILES["book.xlsx"], "sheet.not_found", 3),
         ("", "colour\nred\n", "import.column", 6),
         ("", "roles\nadmin\n", "import.column", 6),
         ("", "mail,email\na@b.cn,b@b.cn\n", "import.column", 6),
@@ -100,6 +129,28 @@ def test_what_is_no_table_of_users_is_refused_whole(run, options, data, code, ex
 def test_a_missing_file_is_not_found(run):
     run("import users nowhere.csv", exit=3)
     run(f"import users {run.home}", exit=8)
+
+
+@pytest.mark.engines("sqlite")
+def test_a_workbook_of_a_spreadsheet_is_read_as_it_looks(run):
+    rows = [
+        ("用户名", "姓名", "出生日期", "外部编号", "手机"),
+        ("zhangwei", "张伟", 33010, "hr/110101199003071234", 13800138000),
+        ("", "", "", "", ""),
+        ("lina", "李娜", "1992-02-03", "hr/0012", ""),
+        ("wangfang", "王芳", "", "=1/0", ""),
+    ]
+    path = save(run, "人员.xlsx", workbook(rows, sheet="人员", c2="yyyy/m/d"))
+    report = run.home / "refused.csv"
+    result = run(f"import users {path} --report {report} --json", exit=7)
+    assert (result.json["created"], result.json["rejected"], result.json["read"]) == (2, 1, 3)
+    refused = list(csv.DictReader(io.StringIO(report.read_text("utf-8"))))
+    assert [(one["用户名"], one["line"]) for one in refused] == [("wangfang", "5")]
+    assert "D5" in refused[0]["message"]
+    found = run("user show zhangwei --json --reveal").json
+    assert (found["birth_date"], found["phone"]) == ("1990-05-17", "+8613800138000")
+    assert run("user show ext:hr/110101199003071234 --json").json["username"] == "zhangwei"
+    assert run("user show ext:hr/0012 --json").json["username"] == "lina"
 
 
 # -- headers and maps --------------------------------------------------------------------------------------------------

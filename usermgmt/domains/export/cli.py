@@ -29,13 +29,15 @@ Raw = Annotated[
 
 @command(app, may=P.DATA_EXPORT, reasoned=True)
 def users(ctx: Context, filters: Filters, form: Form = Format.CSV, out: Out = "", raw: Raw = False) -> None:
-    """Export users as CSV, TSV, JSON or NDJSON, unmasked: every column that an import takes back.
+    """Export users as CSV, TSV, JSON, NDJSON or XLSX, unmasked: every column that an import takes back.
 
     The export is itself recorded, with the number of users. Notes, the history and credentials stay in the store.
+    XLSX goes to a file; all of its cells are texts, so that a spreadsheet keeps long numbers and leading zeros.
 
     Examples:
     usermgmt export users --out users.csv
     usermgmt export users -o ndjson --status active --tag vip
+    usermgmt export users -o xlsx --out users.xlsx
     usermgmt export users -o json --created-after 30d --reason "quarterly review"
     """
     from usermgmt.domains.export import service

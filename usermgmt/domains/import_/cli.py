@@ -34,6 +34,12 @@ class Reading:
     form: Annotated[
         Format | None, Option("--from", help=N_("Format of the file, where it does not show."), show_default=False)
     ] = None
+    sheet: Annotated[
+        str,
+        Option(
+            "--sheet", help=N_("Sheet of a workbook; the first one by default."), metavar="NAME", show_default=False
+        ),
+    ] = ""
     map_file: Annotated[
         str, Option("--map", help=N_("Which column is which field, as TOML."), metavar="FILE", show_default=False)
     ] = ""
@@ -70,6 +76,7 @@ def options(given: Reading) -> Options:
         form=given.form.value if given.form else "",
         encoding=given.encoding,
         delimiter=given.delimiter,
+        sheet=given.sheet,
         map_file=given.map_file,
         ignore_unknown=given.ignore_unknown,
         on_error=given.on_error,
@@ -79,7 +86,7 @@ def options(given: Reading) -> Options:
 
 @command(app, may=P.DATA_IMPORT, chunks=True, shows=RUN)
 def users(ctx: Context, file: File, reading: Reading, allow_confusable: AllowConfusable = False) -> Change:
-    """Import users from CSV, TSV, JSON or NDJSON, with every rule that adding them one by one has.
+    """Import users from CSV, TSV, JSON, NDJSON or XLSX, with every rule that adding them one by one has.
 
     A record is matched by uid, then external id, username, email. One that says nothing new is unchanged; whether one
     that differs is refused, skipped or changes the user is for --if-exists to say. Saved in chunks of 5000 records:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from usermgmt.domains.import_.mapping import Resolver
-    from usermgmt.domains.import_.source import Tracked
     from usermgmt.engines.tabular.reading import Table
 
 _BYTES = 8 << 20
@@ -27,10 +26,9 @@ _LOOK = 50
 class Pieces:
     """The pieces of one table, each of at most ``size`` records."""
 
-    def __init__(self, table: Table, source: Tracked, resolver: Resolver, size: int) -> None:
+    def __init__(self, table: Table, resolver: Resolver, size: int) -> None:
         """Look at the header, where there is one; raises what ``Resolver.header`` raises."""
         self._table = table
-        self._source = source
         self._resolver = resolver
         self._size = size
         self._items: Iterator[Any] = table.rows() if table.columns else table.records()
@@ -56,8 +54,8 @@ class Pieces:
 
     def _next(self) -> Piece | None:
         piece = Piece(Chunk([], {}), [])
-        began = self._source.position
-        while not piece.last and self._source.position - began < _BYTES:
+        began = self._table.taken
+        while not piece.last and self._table.taken - began < _BYTES:
             room = self._size - len(piece.raw) - len(piece.bad)
             if room <= 0:
                 break

@@ -59,11 +59,12 @@ def import_file(ctx: Context, noun: str, file: str, options: Options, handling: 
                 format=Format(options.form) if options.form else None,
                 encoding=options.encoding or None,
                 delimiter=options.delimiter or None,
+                sheet=options.sheet or None,
                 limits=_limits(ctx.settings),
             )
         )
         resolver = Resolver(name, known, given, ignore_unknown=options.ignore_unknown)
-        pieces = Pieces(table, source, resolver, ctx.settings.number("import.chunk"))
+        pieces = Pieces(table, resolver, ctx.settings.number("import.chunk"))
         report = stack.enter_context(reporting(ctx, options.report, file, table.columns or ()))
         if not ctx.dry_run:
             ctx.note(_("run {run}").format(run=ctx.change_id))
@@ -73,8 +74,8 @@ def import_file(ctx: Context, noun: str, file: str, options: Options, handling: 
             return {"format": table.format.value, **({"sha256": source.digest} if source.digest else {})}
 
         run = Run(ctx, noun, session, options.on_error, report, facts)
-        with progress(ctx, file, source.size) as bar:
-            run.go(pieces, bar, lambda: source.position)
+        with progress(ctx, file, table.size) as bar:
+            run.go(pieces, bar, lambda: table.taken)
         if not table.columns:
             _tell_columns(ctx, resolver.columns)
     return _answer(ctx, noun, run)

@@ -43,9 +43,10 @@ class Tracked:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position."""
         if whence == os.SEEK_END:
-            self.position = self._stream.seek(0, os.SEEK_END) - self._start + offset
+            self.position = self._stream.seek(offset, os.SEEK_END) - self._start
         else:
-            self.position = self._stream.seek(self._start + offset) - self._start
+            base = self.position if whence == os.SEEK_CUR else 0
+            self.position = self._stream.seek(self._start + base + offset) - self._start
         return self.position
 
     def read(self, size: int = -1) -> bytes:

@@ -35,6 +35,7 @@ class Options:
     form: str = ""
     encoding: str = ""
     delimiter: str = ""
+    sheet: str = ""
     map_file: str = ""
     ignore_unknown: bool = False
     on_error: OnError = OnError.CONTINUE

@@ -1,4 +1,4 @@
-"""Which encoding an input is in (BOM, UTF-8, GB18030, or the one that was named), and its text."""
+"""Which encoding an input is in (by its mark, UTF-8, GB18030, or the one that was named), and its text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from usermgmt.engines.tabular.errors import (
     OtherFile,
     Undecodable,
     UnknownEncoding,
-    Utf16File,
+    UnmarkedText,
+    Utf32File,
+    WrongMark,
 )
 from usermgmt.engines.tabular.source import line_ends
 from usermgmt.kernel.i18n import N_, _
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
     from usermgmt.engines.tabular.source import Source
 
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+# in this order: the mark of UTF-32LE begins with that of UTF-16LE
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    codecs.BOM_UTF8: "utf-8",
+}
+_WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 _MAGIC = {
     b"PK\x03\x04": N_("a zip archive or an Excel workbook"),
     b"\xd0\xcf\x11\xe0": N_("an old Excel workbook"),
@@ -41,15 +51,27 @@ _LONGER = re.compile("[\u0800-\udfff\uf900-\ufffc\ufffe-\U0010ffff]")
 
 
 def decide(source: Source, forced: str | None = None) -> str:
-    """Return the encoding of ``source``: ``forced`` if given, else UTF-8 or GB18030, whichever all of it is.
+    """Return the encoding of ``source``: ``forced`` if given, else the one of its mark, else UTF-8 or GB18030.
 
     Without ``forced`` the whole input is looked at once before any of it is used. Text in GB18030 may begin with
     bytes that happen to be UTF-8, so a decision on the first ones could change after records have been taken.
-    Raises UnknownEncoding, OtherFile, Utf16File, NulByte and Undecodable.
+    Raises UnknownEncoding, OtherFile, Utf32File, WrongMark, UnmarkedText, NulByte and Undecodable.
     """
     if forced is not None:
         forced = _known(forced)
     _refuse_other_files(source)
+    marked = next((name for mark, name in _MARKS.items() if source.head.startswith(mark)), "")
+    if marked == "utf-32":
+        raise Utf32File(file=source.name)
+    if marked in _WIDE or forced in _WIDE:
+        wide = _wide(source, marked, forced)
+        if forced is None:
+            source.keep()
+        source.recode(wide)
+        if forced is None:
+            _look_through(source)
+        return wide
+    _refuse_nul(source)
     if forced is not None:
         return forced
     source.keep()
@@ -61,9 +83,19 @@ def decide(source: Source, forced: str | None = None) -> str:
     raise Undecodable(file=source.name, line=line)
 
 
+def _wide(source: Source, marked: str, forced: str | None) -> str:
+    """Return which UTF-16 it is, where either the mark or the caller says that it is one."""
+    if forced == "utf-16" and not marked:
+        # RFC 2781 says big-endian, WHATWG little-endian
+        raise UnmarkedText(file=source.name)
+    if marked and forced not in (None, marked) and not (forced == "utf-16" and marked in _WIDE):
+        raise WrongMark(file=source.name, line=1, found=marked, encoding=forced)
+    return marked or str(forced)
+
+
 def texts(source: Source, encoding: str) -> Iterator[str]:
     """Yield the text of ``source`` in pieces, without a byte order mark; raises BrokenText with the line."""
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    decoder = codecs.getincrementaldecoder("utf-8" if source.recoded else encoding)("strict")
     first = True
     try:
         for chunk in source.chunks():
@@ -79,12 +111,14 @@ def texts(source: Source, encoding: str) -> Iterator[str]:
 
 def opening(source: Source, encoding: str) -> str:
     """Return the text of the head of ``source``, for guesses; a character that it cuts is left out."""
-    return source.head.decode(encoding, "ignore").removeprefix("\ufeff")
+    return source.head.decode("utf-8" if source.recoded else encoding, "ignore").removeprefix("\ufeff")
 
 
 def _known(name: str) -> str:
     try:
         info = codecs.lookup(name)
+        if info.name in _WIDE:
+            return info.name
         plain = all(part.decode(info.name, "ignore") == part.decode("ascii") for part in _PLAIN)
     except (LookupError, ValueError, TypeError) as error:
         raise UnknownEncoding(name=name) from error
@@ -97,10 +131,16 @@ def _refuse_other_files(source: Source) -> None:
     for magic, kind in _MAGIC.items():
         if source.head.startswith(magic):
             raise OtherFile(file=source.name, kind=_(kind))
-    if source.head.startswith(_WIDE_BOMS):
-        raise Utf16File(file=source.name)
+
+
+def _refuse_nul(source: Source) -> None:
     if (nul := source.head.find(b"\0")) >= 0:
         raise NulByte(file=source.name, line=1 + line_ends(source.head[:nul]))
+
+
+def _look_through(source: Source) -> None:
+    for _chunk in source.chunks():
+        pass
 
 
 def _first_fault(source: Source) -> tuple[int, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usermgmt.kernel.errors import Invalid, UsageProblem
+from usermgmt.kernel.errors import Invalid, NotFound, UsageProblem
 from usermgmt.kernel.i18n import N_
 
 
@@ -47,13 +47,25 @@ class OtherFile(FileFault):
 class NulByte(FileFault):
     """{file}, line {line}: there is a NUL byte, so this is no text file, or one in UTF-16."""
 
-    hint = N_("save it as UTF-8")
+    hint = N_("name its encoding if it is UTF-16 (--encoding utf-16le), or save it as UTF-8")
 
 
-class Utf16File(FileFault):
-    """{file} is in UTF-16 or UTF-32, which is not read."""
+class Utf32File(FileFault):
+    """{file} is in UTF-32, which is not read."""
 
-    hint = N_("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8")
+    hint = N_("save it as UTF-8, or convert it: iconv -f UTF-32 -t UTF-8")
+
+
+class WrongMark(FileFault):
+    """{file}, line {line}: it begins with the byte order mark of {found}, which is not {encoding}."""
+
+    hint = N_("leave --encoding out: the mark says what it is")
+
+
+class UnmarkedText(FileFault):
+    """{file} has no byte order mark, so nobody can say which UTF-16 it is."""
+
+    hint = N_("name it: --encoding utf-16le (Windows) or utf-16be")
 
 
 class Undecodable(FileFault):
@@ -130,6 +142,65 @@ class ArrayNotLines(FileFault):
     hint = N_("give its format as json, not ndjson")
 
 
+class NoWorkbook(FileFault):
+    """{file} is not an Excel workbook (.xlsx) but {kind}."""
+
+    hint = N_("open it in the program that it is for, and save it as .xlsx or CSV")
+
+
+class BrokenWorkbook(FileFault):
+    """{file} is a damaged workbook: {problem}."""
+
+    hint = N_("open it in a spreadsheet, and save it again as .xlsx or CSV")
+
+
+class EncryptedWorkbook(FileFault):
+    """{file} is protected with a password."""
+
+    hint = N_("save it without one")
+
+
+class WorkbookBomb(FileFault):
+    """{file} unpacks to far more than a workbook of its size does, so it is not opened."""
+
+    code = "file.too_large"
+    hint = N_("open it in a spreadsheet, delete what is empty, and save it again")
+
+
+class SheetFull(Invalid):
+    """A workbook holds {limit} of these records and no more."""
+
+    code = "sheet.full"
+    hint = N_("choose fewer, or another format")
+
+
+class CellTooLong(Invalid):
+    """The cell {cell} would be longer than the {limit} characters that a workbook holds."""
+
+    code = "sheet.cell"
+    hint = N_("choose another format")
+
+
+class NoSheet(FileFault):
+    """{file} is a workbook without a sheet."""
+
+    code = "file.empty"
+
+
+class EmptySheet(FileFault):
+    """{file}: the sheet {sheet} is empty."""
+
+    code = "file.empty"
+    hint = N_("name another one with --sheet")
+
+
+class NoSuchSheet(NotFound):
+    """{file} has no sheet {sheet}."""
+
+    code = "sheet.not_found"
+    hint = N_("sheets: {names}")
+
+
 class RecordFault(Invalid):
     """{problem}"""
 
@@ -174,3 +245,25 @@ class HalfSurrogate(RecordFault):
 
 class HugeNumber(RecordFault):
     """A number is too large: {number}"""
+
+
+class ErrorCell(RecordFault):
+    """The cell {cell} holds the error {value}."""
+
+    hint = N_("mend the formula, or empty the cell")
+
+
+class UncalculatedCell(RecordFault):
+    """The cell {cell} holds a formula that was never calculated."""
+
+    hint = N_("open the workbook in a spreadsheet and save it")
+
+
+class RoundedNumber(RecordFault):
+    """The cell {cell} holds a number of more than 15 digits, of which a spreadsheet keeps 15."""
+
+    hint = N_("format the column as text and enter the number again")
+
+
+class BadCell(RecordFault):
+    """The cell {cell} cannot be read: {problem}."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from usermgmt.engines.tabular import encoding as encodings
 from usermgmt.engines.tabular.delimited import DELIMITERS, CsvRows, TsvRows, guess_delimiter
@@ -13,6 +13,8 @@ from usermgmt.engines.tabular.jsonfiles import json_records, ndjson_records
 from usermgmt.engines.tabular.jsonvalues import BadJson, Bottomless, Scanner
 from usermgmt.engines.tabular.source import Source
 from usermgmt.engines.tabular.types import BadRecord, Format, Limits, Record
+from usermgmt.kernel.errors import UsageProblem
+from usermgmt.kernel.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,16 @@ _SUFFIXES = {
     ".ndjson": Format.NDJSON,
     ".jsonl": Format.NDJSON,
 }
+# a zip archive, and what old and encrypted workbooks are wrapped in
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
+
+
+class _Input(Protocol):
+    size: int | None
+    taken: int
+
+    def close(self) -> None: ...
 
 
 class Table:
@@ -38,7 +49,7 @@ class Table:
 
     def __init__(
         self,
-        source: Source,
+        source: _Input,
         form: Format,
         encoding: str,
         *,
@@ -78,6 +89,16 @@ class Table:
     def __iter__(self) -> Iterator[Record | BadRecord]:
         return self.records()
 
+    @property
+    def taken(self) -> int:
+        """How many bytes of the input the records so far came from, of ``size``."""
+        return self._source.taken
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are; None where nobody can tell."""
+        return self._source.size
+
     def close(self) -> None:
         """Let the copy of a pipe go, where one was made; the stream is the caller's."""
         self._source.close()
@@ -96,6 +117,7 @@ def open_table(
     format: Format | None = None,  # noqa: A002 - the word of the command line
     encoding: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
     limits: Limits | None = None,
     guarded: bool = True,
 ) -> Table:
@@ -104,13 +126,21 @@ def open_table(
     Not forced: the format follows from the suffix of ``name`` and from a ``[`` or ``{`` at the start; the encoding is
     UTF-8 or GB18030 (``encoding.decide``), for which the whole input is looked at once, a pipe after a copy was made;
     the delimiter of CSV is the one its header holds most of. With ``encoding`` a pipe is read as it comes.
+    A workbook is one by its content; ``sheet`` is which one of it is read, without it the first that is seen.
     ``guarded`` takes the formula guard off (``guard.unguard``) in CSV and TSV.
-    Raises FileFault and its kinds, UnknownEncoding, UnknownDelimiter, FileUnreadable.
+    Raises FileFault and its kinds, NoSuchSheet, UnknownEncoding, UnknownDelimiter, UsageProblem, FileUnreadable.
     """
     limits = limits or Limits()
     delimiter = _known_delimiter(delimiter)
     source = Source(stream, name, limits.file)
     try:
+        textual = encoding is not None or delimiter is not None
+        if format is Format.XLSX or (format is None and not textual and source.head.startswith(_WORKBOOKS)):
+            if textual:
+                raise UsageProblem(problem=_("a workbook has no encoding and no delimiter to be named"))
+            return _workbook(source, sheet or "", limits)
+        if sheet is not None:
+            raise UsageProblem(problem=_("{file} is no workbook, so it has no sheets").format(file=name))
         found = encodings.decide(source, encoding)
         form, opening = _form(source, found, format, delimiter)
         pieces = encodings.texts(source, found)
@@ -126,6 +156,13 @@ def open_table(
     except BaseException:
         source.close()
         raise
+
+
+def _workbook(source: Source, sheet: str, limits: Limits) -> Table:
+    from usermgmt.engines.tabular.xlsx.reading import WorkbookRows
+
+    rows = WorkbookRows(source, sheet, limits)
+    return Table(rows, Format.XLSX, "", delimited=rows)
 
 
 def _known_delimiter(given: str | None) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import tempfile
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from usermgmt.engines.tabular.errors import FileTooLarge, NulByte
+from usermgmt.engines.tabular.errors import BrokenText, FileTooLarge, NulByte
 from usermgmt.kernel.errors import DiskFull, FileMissing, FileUnreadable, said
 
 if TYPE_CHECKING:
@@ -55,18 +56,23 @@ def line_ends(data: bytes) -> int:
 class Source:
     """One input of at most ``limit`` bytes, shown as ``name`` in messages.
 
-    ``head`` holds its first bytes (a whole line where there is one), ``whole`` says that nothing follows them.
+    ``head`` holds its first bytes (a whole line where there is one), ``whole`` says that nothing follows them;
+    ``size`` is how many bytes there are, None where nobody can tell, and ``taken`` how many were read.
     Raises FileTooLarge, NulByte and FileUnreadable while it is read.
     """
 
     def __init__(self, stream: BinaryIO, name: str, limit: int) -> None:
         self.name = name
         self.line = 1
+        self.size: int | None = None
+        self.taken = 0
+        self.recoded = ""
         self._stream: IO[bytes] = stream
         self._limit = limit
         self._spool: IO[bytes] | None = None
         self._origin = self._find_origin()
-        self.head, self.whole = self._read_head()
+        self._raw_head, self.whole = self._read_head()
+        self.head = self._raw_head
 
     def _find_origin(self) -> int | None:
         try:
@@ -79,6 +85,7 @@ class Source:
             return None
         if size > self._limit:
             raise FileTooLarge(file=self.name, limit=self._limit)
+        self.size = size
         return origin
 
     def _read(self, size: int) -> bytes:
@@ -98,24 +105,46 @@ class Source:
             head += piece
         return head, False
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _raw_blocks(self) -> Iterator[bytes]:
+        self.taken = 0
         if self._origin is not None:
             self._stream.seek(self._origin)
-        else:
-            if self.head:
-                yield self.head
-            if self.whole:
-                return
+        elif self._raw_head:
+            yield self._took(self._raw_head)
+        if self._origin is None and self.whole:
+            return
         while block := self._read(CHUNK):
-            yield block
+            yield self._took(block)
+
+    def _took(self, block: bytes) -> bytes:
+        self.taken += len(block)
+        if self.taken > self._limit:
+            raise FileTooLarge(file=self.name, limit=self._limit)
+        return block
+
+    def _blocks(self) -> Iterator[bytes]:
+        return self._recode(self.recoded) if self.recoded else self._raw_blocks()
+
+    def recode(self, encoding: str) -> None:
+        """Give the input as UTF-8 from here on; ``encoding`` is one in which bytes do not show where lines end."""
+        self.recoded = encoding
+        self.head = self._raw_head.decode(encoding, "ignore").encode()
+
+    def _recode(self, encoding: str) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        try:
+            for block in self._raw_blocks():
+                if text := decoder.decode(block):
+                    yield text.encode()
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            sound = error.object[: error.start].decode(encoding)
+            raise BrokenText(file=self.name, line=self.line + line_ends(sound.encode()), encoding=encoding) from error
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the input from its start; meanwhile ``line`` is the line on which the last chunk began."""
-        self.line, size, after_cr = 1, 0, False
+        self.line, after_cr = 1, False
         for chunk in self._blocks():
-            size += len(chunk)
-            if size > self._limit:
-                raise FileTooLarge(file=self.name, limit=self._limit)
             self.line -= after_cr and chunk.startswith(b"\n")
             if (nul := chunk.find(b"\0")) >= 0:
                 raise NulByte(file=self.name, line=self.line + line_ends(chunk[:nul]))
@@ -125,15 +154,28 @@ class Source:
 
     def keep(self) -> None:
         """Make the input readable twice: a pipe is copied, beyond 8 MiB into an unnamed file that only we can open."""
-        if self._origin is not None:
-            return
+        if self._origin is None:
+            self._copy(self._raw_blocks())
+
+    def _copy(self, blocks: Iterator[bytes]) -> None:
         spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._spool = spool
-        for chunk in self.chunks():
-            write_all(spool, chunk)
+        for block in blocks:
+            write_all(spool, block)
+        self.size = spool.tell()
         self._stream, self._origin = spool, 0
         spool.seek(0)
-        self.head, self.whole = self._read_head()
+        self._raw_head, self.whole = self._read_head()
+        self.head = self._raw_head
+
+    def file(self) -> IO[bytes]:
+        """Return the input, all of it read once, as a file that is read in any order."""
+        if self._origin == 0:
+            for _block in self._raw_blocks():
+                pass
+        else:
+            self._copy(self._raw_blocks())
+        return self._stream
 
     def close(self) -> None:
         """Let the copy go; the stream itself belongs to the caller."""

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from usermgmt.engines.tabular.errors import RecordFault
 
 
+ROWS_OF_SHEET = (1 << 20) - 1
+"""Records that a sheet of a workbook can hold below its header."""
+
+
 class Format(StrEnum):
     """The file formats that are read and written."""
 
@@ -17,6 +21,7 @@ class Format(StrEnum):
     TSV = "tsv"
     JSON = "json"
     NDJSON = "ndjson"
+    XLSX = "xlsx"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,9 +83,8 @@ class _DelimitedWriter(Writer):
     def _cell(self, value: object) -> str:
         if value is None:
             return ""
-        if isinstance(value, str):
-            return guard(value) if self._guard else value
-        return _text(value)
+        text = cell_text(value)
+        return guard(text) if self._guard and isinstance(value, str) else text
 
     def _line(self, cells: list[str]) -> str:
         raise NotImplementedError
@@ -143,7 +142,10 @@ def _objects(columns: tuple[str, ...], rows: list[Sequence[object]]) -> list[byt
         return [f"{line}\n".encode() for line in made]
 
 
-def _text(value: object) -> str:
+def cell_text(value: object) -> str:
+    """Return a value other than None as the text of a cell."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
@@ -157,13 +159,18 @@ def writer(
     guard: bool = True,
     terminal: bool = False,
     header: bool = True,
+    sheet: str = "Sheet1",
 ) -> Writer:
     """Return the writer of ``format``.
 
     ``guard`` puts the formula guard on text in CSV and TSV (numbers need none); ``open_table`` takes it off again.
     ``terminal`` neutralises CSV for the eyes, past reading back; TSV and JSON are always neutral, and reversibly so.
-    ``header`` is the line of column names in CSV and TSV.
+    ``header`` is the line of column names in CSV and TSV. A workbook has one ``sheet``; its stream must be a file.
     """
+    if format is Format.XLSX:
+        from usermgmt.engines.tabular.xlsx.writing import WorkbookWriter
+
+        return WorkbookWriter(columns, stream, sheet)
     if format is Format.CSV:
         return (_TerminalCsvWriter if terminal else _CsvWriter)(columns, stream, guard=guard, header=header)
     if format is Format.TSV:
