@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from usermgmt.domains.import_.mapping import MAP_MAX, Resolver, read_map
+from usermgmt.domains.import_.mapfile import MAP_MAX, read_map
+from usermgmt.domains.import_.mapping import Resolver
 from usermgmt.domains.import_.pieces import Pieces
 from usermgmt.domains.import_.reporting import reporting
 from usermgmt.domains.import_.runs import Run, json_wanted
@@ -21,7 +22,8 @@ from usermgmt.kernel.results import Change
 from usermgmt.kernel.transfer import DROPPED, OUTCOMES, REPORTED, importer
 
 if TYPE_CHECKING:
-    from usermgmt.domains.import_.mapping import Columns, Map
+    from usermgmt.domains.import_.mapfile import Map
+    from usermgmt.domains.import_.mapping import Columns
     from usermgmt.domains.import_.types import Options, Tally
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.settings import Settings
