@@ -90,6 +90,10 @@ class Importer(Protocol):
     """Fields that a record can have."""
     keyed: frozenset[str]
     """Those that a map may name with a key, as ``external_ids.hr``: the column is then one item of them."""
+    lists: frozenset[str]
+    """Those that are lists of texts."""
+    words: Mapping[str, Mapping[str, str]]
+    """What files of other systems say for a field's values: field -> word in lower case -> value."""
     passive: frozenset[str]
     """Columns that are known and take no part: those of other domains, and the store's own numbers."""
     guesses: Mapping[str, str]

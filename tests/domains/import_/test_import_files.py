@@ -225,7 +225,7 @@ def test_a_map_names_columns_constants_and_ids_of_systems(run):
         ('[columns]\n"a" = "emial"', "there is no field emial"),
         ("[constants]\nshoes = 'x'", "there is no field shoes"),
         ("[constants]\nkind = 3", "not a text"),
-        ("[other]\nx = 1", "[columns] and [constants]"),
+        ("[other]\nx = 1", "there is no table [other]"),
         ('[columns]\n"b" = "username"', "no column b"),
         ('[columns]\n"a" = "username"\n[constants]\nusername = "x"', "both give username"),
         ('[columns]\n"a" = "email.work"', "there is no field email.work"),

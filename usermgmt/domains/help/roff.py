@@ -115,17 +115,26 @@ def _block(block: str) -> Iterator[str]:
         yield f".PP\n{_words(block)}"
 
 
+NOTHING = r"\&"
+"""A word of no width: where roff wants a line that is not blank."""
+
+
 def _sign(item: str) -> str:
     number = re.match(r"\d+\.", item)
     return f"{number[0]} 4" if number else r"\(bu 2"
 
 
 def _table(lines: list[str]) -> Iterator[str]:
-    rows = [[_words(cell) for cell in line.strip("| ").split("|")] for line in (lines[0], *lines[2:])]
+    rows = [[_words(cell) for cell in _cells(line)] for line in (lines[0], *lines[2:])]
     heads = rows[0][1:]
     for first, *rest in rows[1:]:
         told = rest if len(heads) == 1 else [f"{head}: {cell}" for head, cell in zip(heads, rest, strict=True) if cell]
-        yield f".TP\n{first}\n" + "\n.br\n".join(told)
+        yield f".TP\n{first or NOTHING}\n" + "\n.br\n".join(told)
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a table's row; a bar between backquotes separates nothing."""
+    return re.split(r"\|(?=(?:[^`]*`[^`]*`)*[^`]*$)", line.strip().removeprefix("|").removesuffix("|"))
 
 
 def _words(text: str) -> str:

@@ -42,7 +42,13 @@ class Reading:
         ),
     ] = ""
     map_file: Annotated[
-        str, Option("--map", help=N_("Which column is which field, as TOML."), metavar="FILE", show_default=False)
+        str,
+        Option(
+            "--map",
+            help=N_("Which column is which field, and what is done to values, as TOML."),
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = ""
     encoding: Annotated[
         str, Option("--encoding", help=N_("Encoding of the file, as gb18030."), metavar="NAME", show_default=False)

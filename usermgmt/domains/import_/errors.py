@@ -37,7 +37,13 @@ class BadMap(Invalid):
     """{file}: {problem}"""
 
     code = "import.map"
-    hint = N_('write [columns] with "HEADER" = "field", and [constants] with field = "value"')
+    hint = N_("usermgmt help formats shows how a map is written")
+
+
+class TransformFailed(Invalid):
+    """{column}: {problem}"""
+
+    code = "import.transform"
 
 
 class ReportIsInput(UsageProblem):

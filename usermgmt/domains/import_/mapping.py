@@ -1,14 +1,14 @@
-"""Which column is which field: by name, by a map file, by a guess that is told."""
+"""Which column of a file is which field: by name, by a map file, by a guess that is told."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.import_.errors import BadMap, NoKnownColumn, SameField, UnknownColumns
+from usermgmt.domains.import_.mapfile import Map, is_field
 from usermgmt.kernel.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -16,68 +16,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.transfer import Importer
 
-MAP_MAX = 1 << 20
 _BETWEEN = re.compile(r"[\s\-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """What a map file says: header -> fields (none: the column is left out), and fields that every record has."""
-
-    columns: dict[str, list[str]] = field(default_factory=dict)
-    constants: dict[str, str] = field(default_factory=dict)
-
-
-def decoded(data: bytes, file: str) -> str:
-    """Return the text of a map file; raises ``BadMap``."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadMap(file=file, problem=str(error)) from None
-
-
-def read_map(text: str, file: str, importer: Importer) -> Map:
-    """Read a map; raises ``BadMap``."""
-    found = parsed(text, file)
-    columns, constants = found.pop("columns", {}), found.pop("constants", {})
-    if found or not isinstance(columns, dict) or not isinstance(constants, dict):
-        raise BadMap(file=file, problem=_("it has the tables [columns] and [constants] and nothing else"))
-    made = Map({header: _fields(header, given, file) for header, given in columns.items()}, constants)
-    for name in [name for names in made.columns.values() for name in names] + list(constants):
-        if not _is_field(name, importer):
-            raise _no_field(name, file, importer)
-    for name, value in constants.items():
-        if not isinstance(value, str):
-            raise BadMap(file=file, problem=_("the constant {name} is not a text").format(name=name))
-    return made
-
-
-def parsed(text: str, file: str) -> dict[str, Any]:
-    """Return a map as the tables that it is; raises ``BadMap``."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadMap(file=file, problem=str(error)) from None
-
-
-def _fields(header: str, given: Any, file: str) -> list[str]:
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BadMap(file=file, problem=_("the column {name} is given no field").format(name=header))
-    return [name for name in names if name]
-
-
-def _is_field(name: str, importer: Importer) -> bool:
-    head, dot, key = name.partition(".")
-    return (head in importer.keyed and bool(key)) if dot else name in importer.fields
-
-
-def _no_field(name: str, file: str, importer: Importer) -> BadMap:
-    near = get_close_matches(name, importer.fields, 1)
-    problem = _("there is no field {name}").format(name=name)
-    if near:
-        return BadMap(N_("did you mean {near}?"), file=file, problem=problem, near=near[0])
-    return BadMap(N_("fields: {names}"), file=file, problem=problem, names=", ".join(importer.fields))
 
 
 @dataclass(slots=True)
@@ -111,20 +50,28 @@ class Resolver:
         self._guesses = {} if given else importer.guesses
         self._ignore_unknown = ignore_unknown
         self.columns = Columns(constants=self._map.constants)
+        self.shaping = self._map.shaping if given and (given.shaping.shapes or given.shaping.skips) else None
+        """What is done to values on their way, where a map has anything done."""
+        self.used: set[str] = set()
+        """Columns that take part in nothing else."""
+        self.begun = False
+        """Whether a header, or the keys of a first record, were taken."""
+        self._shaped = self.shaping.columns if self.shaping else set()
 
     def header(self, names: Iterable[str]) -> Columns:
         """Take a whole header; raises ``UnknownColumns``, ``NoKnownColumn``, ``SameField``, ``BadMap``."""
         names = list(names)
-        if absent := [name for name in self._map.columns if name not in names]:
+        if absent := [name for name in (*self._map.columns, *sorted(self._shaped)) if name not in names]:
             problem = _("{file} has no column {name}").format(file=self._file, name=absent[0])
             raise BadMap("", file="--map", problem=problem)
         self.first(names)
-        if not self.columns.fields:
+        if not (self.columns.fields or self._map.givers):
             raise NoKnownColumn(file=self._file)
         return self.columns
 
     def first(self, names: Iterable[str]) -> None:
         """Take the keys of the first record, which must all be known; raises as ``header`` does."""
+        self.begun = True
         unknown = [name for name in names if not self.know(name)]
         if unknown:
             raise self._unknown(unknown)
@@ -132,13 +79,15 @@ class Resolver:
 
     def know(self, name: str) -> bool:
         """Find the fields of one header, or that it takes no part; False where it is not known."""
-        if name in self.columns.fields or name in self.columns.ignored:
+        if name in self.columns.fields or name in self.columns.ignored or name in self.used:
             return True
         found = self._find(name)
         if found is None:
             return False
         if found:
             self.columns.fields[name] = found
+        elif name in self._shaped:
+            self.used.add(name)
         else:
             self.columns.ignored.append(name)
         return True
@@ -146,16 +95,24 @@ class Resolver:
     def _find(self, name: str) -> list[str] | None:
         if name in self._map.columns:
             return self._map.columns[name]
+        if name in self._map.own:
+            return []
         plain = normal(name)
-        if _is_field(plain, self._importer):
+        used = name in self._shaped
+        if is_field(plain, self._importer) and not (used and plain in self._map.givers):
             return [plain]
+        if used:
+            return []
         if plain in self._guesses:
             self.columns.guessed = True
             return [self._guesses[plain]]
         return [] if plain in self._importer.passive or self._ignore_unknown else None
 
     def _check_once(self) -> None:
-        givers: dict[str, str] = dict.fromkeys(self.columns.constants, "[constants]")
+        givers = dict.fromkeys(self.columns.constants, "[constants]")
+        for name, place in self._map.givers.items():
+            if (other := givers.setdefault(name, place)) != place:
+                raise SameField(file=self._file, columns=f"{other}, {place}", field=name)
         for header, names in self.columns.fields.items():
             for name in names:
                 if (other := givers.setdefault(name, header)) != header:

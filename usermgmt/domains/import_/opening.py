@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from usermgmt.domains.import_ import resuming
-from usermgmt.domains.import_.mapping import MAP_MAX, Resolver, decoded, read_map
+from usermgmt.domains.import_.mapfile import MAP_MAX, decoded, read_map
+from usermgmt.domains.import_.mapping import Resolver
 from usermgmt.domains.import_.pieces import Pieces
 from usermgmt.domains.import_.source import Tracked
 from usermgmt.engines.tabular.reading import open_table

@@ -125,8 +125,7 @@ class Pieces:
             piece.raw.append(values)
 
     def _unknown_key(self, values: dict[str, Any]) -> str | None:
-        known = self._resolver.columns
-        if not known.fields and not known.ignored:
+        if not self._resolver.begun:
             self._resolver.first(values)
         return next((key for key in values if not self._resolver.know(key)), None)
 
@@ -136,12 +135,15 @@ class Pieces:
         if self._table.columns:
             by_header: dict[str, Any] = dict(zip(self._table.columns, zip(*piece.raw, strict=True), strict=False))
         else:
-            by_header = {key: [_given(record, key) for record in piece.raw] for key in columns.fields}
+            used = self._resolver.used
+            by_header = {key: [_given(record, key) for record in piece.raw] for key in (*columns.fields, *used)}
         for header, names in columns.fields.items():
             for name in names:
                 cells[name] = by_header.get(header, ())
         for name, value in columns.constants.items():
             cells[name] = [value] * piece.count
+        if self._resolver.shaping is not None and piece.count:
+            self._resolver.shaping.apply(piece, by_header)
 
 
 def _given(record: dict[str, Any], key: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.import_ import journal, reporting
 from usermgmt.domains.import_.errors import FileChanged, NotResumable, OtherOptions
-from usermgmt.domains.import_.mapping import parsed
+from usermgmt.domains.import_.mapfile import parsed
 from usermgmt.domains.import_.types import Empty, OnError, Options, State
 from usermgmt.domains.user.types import IfExists
 from usermgmt.kernel import transaction

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from usermgmt.domains.user import batches, fields, lookup, rules, state, writing
 from usermgmt.domains.user.errors import DifferingUser, FixedUid, OwnAccount, SeveralUsers
 from usermgmt.domains.user.headers import GUESSES, PASSIVE
-from usermgmt.domains.user.reading import FIELDS, Checked, ColumnReader
+from usermgmt.domains.user.reading import FIELDS, WORDS, Checked, ColumnReader
 from usermgmt.domains.user.taken import Taken, Wanted
 from usermgmt.domains.user.types import IfExists, Status
 from usermgmt.kernel import bulk
@@ -42,6 +42,8 @@ class UserImporter:
 
     fields: Sequence[str] = FIELDS
     keyed = frozenset({"external_ids"})
+    lists = frozenset({"tags", "external_ids", "addresses", "former_names"})
+    words = WORDS
     passive = PASSIVE
     guesses = GUESSES
 

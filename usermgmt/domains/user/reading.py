@@ -59,7 +59,7 @@ _DROPPABLE = frozenset(
 _PLAIN = frozenset({"display_name", "full_name", "occupation", "managed_by"})
 _REMEMBERED = 1 << 15
 
-_WORDS: dict[str, dict[str, str]] = {
+WORDS: dict[str, dict[str, str]] = {
     "gender": {
         "男": "male",
         "女": "female",
@@ -162,7 +162,7 @@ class ColumnReader:
         seen = self._seen.setdefault(name, {})
         if len(seen) > _REMEMBERED:
             seen.clear()
-        words = _WORDS.get(name, {})
+        words = WORDS.get(name, {})
 
         def read(value: str) -> Any:
             found = seen.get(value)
