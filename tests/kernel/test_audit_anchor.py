@@ -244,10 +244,9 @@ def test_a_fifo_or_directory_in_its_place_is_refused_at_once(append, path):
     path.parent.mkdir(0o700)
     for plant in (lambda: os.mkfifo(path, 0o600), lambda: path.mkdir(0o700)):
         plant()
-        start = time.monotonic()
+        # a FIFO that was opened would wait for ever, until pytest-timeout ends it
         for call in everything(append, path):
             problem(call)
-        assert time.monotonic() - start < 2
         path.rmdir() if path.is_dir() else path.unlink()
 
 
