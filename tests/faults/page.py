@@ -17,7 +17,7 @@ TABLES = {
     "power": ("scenario", "mode", "images", "different", "before", "between", "after", "lost", "seed"),
     "failing": ("scenario", "failures", "unavailable", "integrity", "ok"),
     "writers": ("engine", "writers", "each", "commits", "lost"),
-    "flips": ("bytes", "step", "flips", "told", "nothing reads differently", "not audited, on purpose", "seed"),
+    "flips": ("bytes", "step", "told", "nothing reads differently", "not audited, on purpose", "seed"),
     "latency": ("engine", "writers", "line", "commits", "fewest", "most", "p50", "p99", "longest"),
 }
 SUMS = {"calls", "kills", "images", "different", "failures", "commits", "before", "between", "after"} | {

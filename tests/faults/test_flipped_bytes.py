@@ -47,7 +47,9 @@ def contents(path):
     connection = sqlite.driver().connect(f"file:{path}?mode=ro", uri=True)
     connection.text_factory = bytes
     try:
-        schema = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+        query = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
+        # a blank and a line's end are the same to whoever reads a definition
+        schema = [(*row[:3], b" ".join(row[3].split())) for row in connection.execute(query)]
         names = [row[1].decode() for row in schema if row[0] == b"table"]
         rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
         mark = connection.execute("PRAGMA application_id").fetchone()

@@ -100,11 +100,11 @@ def _named(keys: Iterable[tuple[str, str]]) -> list[str]:
 
 def _objects(connection: Connection, schema: str = "'public'::regnamespace") -> _Objects:
     query = _OF_SQLITE if connection.dialect.name == "sqlite" else _OF_POSTGRESQL.format(schema=schema)
-    # sqlite_sequence and what ANALYZE leaves are SQLite's own
+    # what ANALYZE leaves is SQLite's own
     return {
         (kind, name): " ".join(text.split())
         for kind, name, text in connection.exec_driver_sql(query)
-        if not (kind == "table" and name.startswith("sqlite_"))
+        if not (kind == "table" and name.startswith("sqlite_stat"))
     }
 
 

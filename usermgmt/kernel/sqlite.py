@@ -67,6 +67,9 @@ class NoCipher(Unavailable):
     hint = N_("pip install sqlcipher3")
 
 
+_UNKNOWN = ("no such column", "unknown function", "no such function", "no such collation sequence", "no such index")
+
+
 def driver() -> ModuleType:
     """Return the DB-API module: sqlcipher3, else the standard library's."""
     try:
@@ -339,6 +342,15 @@ def guarded(seconds: float) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from None
+    except UnicodeDecodeError:
+        # the driver could not even name what it does not know
+        raise _undecodable() from None
+
+
+def _undecodable() -> IntegrityBroken:
+    return IntegrityBroken(
+        problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where")
+    )
 
 
 def translate(error: Any, seconds: float) -> UsermgmtError | None:
@@ -364,7 +376,8 @@ def translate(error: Any, seconds: float) -> UsermgmtError | None:
         case c if c in (_CORRUPT, _NOTADB):
             return IntegrityBroken(problem=_("the store file is damaged: {problem}").format(problem=_(text)))
     if text.startswith("Could not decode to UTF-8"):
-        return IntegrityBroken(
-            problem=_("the store holds text that is not UTF-8"), hint=N_("usermgmt audit verify tells where")
-        )
+        return _undecodable()
+    if text.startswith(_UNKNOWN):
+        # our statements name what every store of this schema has
+        return IntegrityBroken(problem=_("the schema is not what this program makes: {names}").format(names=text))
     return None

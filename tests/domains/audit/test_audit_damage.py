@@ -42,6 +42,12 @@ def test_an_index_that_the_catalogue_gives_to_another_table_is_told(run, name):
     assert name in run("audit verify", exit=12).err
 
 
+@pytest.mark.parametrize("name", ["frontiEX", "fronti" + chr(0xE9)])
+def test_a_column_that_the_catalogue_calls_otherwise_is_told(run, name):
+    rewritten(run, f"UPDATE sqlite_master SET sql = replace(sql, 'frontier', '{name}') WHERE name = 'audit_head'")
+    assert run("audit verify --json", exit=12).error["code"] == "integrity"
+
+
 def test_a_catalogue_with_a_name_that_is_no_text_is_damage(run):
     rewritten(run, "UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT), sql = 'x' WHERE name = 'user_note'")
     assert run("user list --json", exit=12).error["code"] == "integrity"
