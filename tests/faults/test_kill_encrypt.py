@@ -16,12 +16,12 @@ from store_helpers import contents, spawned
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.engines("sqlite"),
     pytest.mark.store("--encrypt --region CN"),
 ]
 KILLS = 40
-USERS = 3000
+USERS = 1000
 """Enough for the copying to take a good part of the time."""
 
 
