@@ -30,7 +30,7 @@ def test_a_generated_file_is_up_to_date(path):
 
 def test_the_check_notices_a_change(tmp_path):
     # in a copy, since others read the tree meanwhile
-    for folder in ("tests/tools", "tests/golden", "completions", "usermgmt"):
+    for folder in ("tests/tools", "tests/faults", "tests/golden", "completions", "usermgmt"):
         shutil.copytree(TOP / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "tests/tools/generate.py", "--check"]
     env = {"PYTHONPATH": str(tmp_path)}

@@ -25,7 +25,7 @@ from usermgmt.kernel.i18n import N_
 from usermgmt.kernel.invocation import Invocation, speak
 from usermgmt.kernel.report import report
 from usermgmt.kernel.signals import Stop, stop
-from usermgmt.kernel.streams import Streams, occupy
+from usermgmt.kernel.streams import Streams, occupied, occupy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ def _parse_and_run(argv: Sequence[str], call: Invocation) -> int:
 def _system_failure(error: OSError, streams: Streams, argv: Sequence[str]) -> int:
     problem = said(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {said(error)}"
     lost: UsermgmtError
-    if error.errno == errno.EBADF:
+    if error.errno == errno.EBADF and occupied(1):
         lost = OutputClosed()
     elif error.errno in _FULL:
         # what is written to files and stores has its own errors: without a name the answer was on its way

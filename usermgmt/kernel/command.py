@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import inspect
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,7 +21,7 @@ from usermgmt.kernel.results import Bytes, Listing, View
 from usermgmt.kernel.tree import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.invocation import Invocation
@@ -42,7 +42,8 @@ class Spec:
     which a reading command begins its own transactions, because it waits for changes. ``shows``: the view of its
     result; ``also``: formats beyond the renderer's, which the command itself writes. ``paths``: parameters that name
     files, found by their metavar; ``inputs``: those that a writing command reads before its transaction, with ``|-``
-    in theirs. ``lenient``: works with a broken configuration, to mend it.
+    in theirs. ``lenient``: works with a broken configuration, to mend it. ``needs``: what a flag requires beside
+    ``may``, by the flag's name.
     """
 
     may: P | None = None
@@ -62,6 +63,7 @@ class Spec:
     reasoned: bool = False
     raw: bool = False
     lenient: bool = False
+    needs: Mapping[str, P] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
 
@@ -133,6 +135,7 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
         raise ctx.refused
 
     def body() -> Any:
+        _require_for_flags(ctx, spec, given)
         return run(ctx, given)
 
     if not (spec.opens or spec.finds):
@@ -155,6 +158,12 @@ def execute(call: Invocation, spec: Spec, run: Callable[..., Any], given: dict[s
     except UsermgmtError as error:
         _leave_entry(ctx, spec, error)
         raise
+
+
+def _require_for_flags(ctx: Context, spec: Spec, given: dict[str, Any]) -> None:
+    for flag, permission in spec.needs.items():
+        if given[flag]:
+            ctx.require(permission)
 
 
 def _leave_refusal(call: Invocation, ctx: Context, spec: Spec, refused: UsermgmtError) -> None:

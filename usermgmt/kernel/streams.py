@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -62,6 +63,11 @@ def occupy() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, way)
+
+
+def occupied(descriptor: int) -> bool:
+    """Tell whether an output stream was closed, and ``occupy`` has put something in its place."""
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
 def _bytes(stream: Any, descriptor: int, mode: str) -> BinaryIO:

@@ -241,7 +241,7 @@ def test_reveals_are_recorded_before_anything_is_shown(run):
 def test_an_export_of_the_audit_is_recorded(run):
     (entry,) = left(run, "audit export --reason yearly")
     assert (entry["action"], entry["target"], entry["reason"]) == ("audit.export", "store", "yearly")
-    assert entry["facts"] == {"count": 1}
+    assert entry["facts"] == {"count": 1, "format": "ndjson"}
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def user(run, name):
 
 def made(entry, value, *, field="occupation"):
     """What one entry of a map makes of one value; a text of why where it refuses."""
-    read = mapfile.read_map(f"[columns]\nx = {{ field = '{field}', {entry} }}".encode(), "map.toml", IMPORTER)
+    read = mapfile.read_map(f"[columns]\nx = {{ field = '{field}', {entry} }}", "map.toml", IMPORTER)
     try:
         return read.shaping.shapes[0].steps(value)
     except transforms.Refused as error:
@@ -164,7 +164,7 @@ def test_an_entry_with_a_slip_is_refused_with_the_nearest(entry, says):
 )
 def test_a_map_with_a_slip_is_refused_with_the_nearest(text, says):
     with pytest.raises(BadMap) as caught:
-        mapfile.read_map(text.encode(), "map.toml", IMPORTER)
+        mapfile.read_map(text, "map.toml", IMPORTER)
     assert says in f"{caught.value.message} {caught.value.advice}"
 
 

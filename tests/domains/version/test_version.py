@@ -43,5 +43,5 @@ def test_it_answers_where_the_configuration_is_broken(run):
 def test_completion_prints_the_script_of_the_shell(run):
     assert "complete -F _usermgmt usermgmt" in run("completion bash").out
     assert run("completion zsh").lines[0] == "#compdef usermgmt"
-    assert "bash, zsh" in run("completion fish", exit=2).err
+    assert "bash, zsh" in run("completion tcsh", exit=2).err
     run("completion", exit=2)

@@ -17,7 +17,9 @@ from usermgmt.kernel.results import Batch, Listing
 app = tree.group("doctor")
 
 
-@command(app, may=P.STORE_READ, opens=False, finds=True, lenient=True, files=True, shows=CHECK)
+@command(
+    app, may=P.STORE_READ, opens=False, finds=True, lenient=True, files=True, shows=CHECK, needs={"fix": P.STORE_FIX}
+)
 def doctor(
     ctx: Context,
     fix: Annotated[bool, Option("--fix", help=N_("Mend what can be mended without a risk."))] = False,

@@ -17,7 +17,6 @@ from usermgmt.kernel import sqlite
 from usermgmt.kernel.errors import Exit, UsermgmtError, said
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
-from usermgmt.kernel.permissions import P
 from usermgmt.kernel.recording import record_outside
 from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
 
@@ -42,7 +41,6 @@ def mend(ctx: Context) -> Batch:
 
     Raises ``Denied``.
     """
-    ctx.require(P.STORE_FIX)
     more, left = _round(ctx, examine(ctx), early=True)
     done = list(more)
     # what others could write to was not opened: what lies behind it is found only now

@@ -65,6 +65,8 @@ def permissions(width: int) -> str:
         name = tree.command_path(ctx).partition(" ")[2]
         if ctx.command.spec.may is not None:
             needed[ctx.command.spec.may].append(name)
+        for flag, permission in ctx.command.spec.needs.items():
+            needed[permission].append(f"{name} --{flag}")
         if ctx.command.spec.reveals:
             needed[P.DATA_REVEAL].append(f"{name} --reveal")
     words = _("The account that holds the store, and root, have them all.")

@@ -56,14 +56,14 @@ class ReportIsInput(UsageProblem):
 class UnknownRun(NotFound):
     """There is no run {name} of an import."""
 
-    code = "import.run"
+    code = "import.run_unknown"
     hint = N_("usermgmt import runs lists them; the latest: {latest}")
 
 
 class SeveralRuns(Conflict):
     """{name} begins the ids of several runs: {runs}."""
 
-    code = "import.run"
+    code = "import.run_ambiguous"
     hint = N_("write more of it")
 
 

@@ -61,6 +61,8 @@ EXPIRING = Job(
 DECLARES = Declaration(
     domain="user",
     models="usermgmt.domains.user.models",
+    # who was told of which end: the telling itself is on the audit, and folds into nothing
+    operational=frozenset({"user_notice"}),
     audited=(USER,),
     importers={"users": "usermgmt.domains.user.importing:IMPORTER"},
     exporters={"users": "usermgmt.domains.user.exporting:EXPORTER"},
