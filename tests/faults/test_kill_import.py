@@ -1,4 +1,4 @@
-"""An import that is killed, starved or fed monsters: whole chunks are saved, the audit holds, others get through."""
+"""An import that is killed, starved or fed monsters: whole chunks are saved, it is resumed, others get through."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import orjson
 import pytest
 
 CHUNK = 250
@@ -21,12 +22,13 @@ def names(count):
     return [f"user-{number:07d}" for number in range(count)]
 
 
-def people(path, count):
-    """Write a file of ``count`` users."""
+def people(path, count, bad=0):
+    """Write a file of ``count`` users, the address of each ``bad``th of them being none."""
     with path.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["username", "email", "full_name"])
-        out.writerows([name, f"{name}@example.com", f"Person {name}"] for name in names(count))
+        for at, name in enumerate(names(count)):
+            out.writerow([name, f"{name}{'' if bad and at % bad == 0 else '@example.com'}", f"Person {name}"])
     return path
 
 
@@ -61,53 +63,89 @@ def measured(run, *words, chunk=CHUNK):
     return code, kibibytes, ended.stderr
 
 
-def killed_at(run, path, seconds):
-    """Kill an import after ``seconds``; return how many users are there then, in the order of the file."""
-    with start(run, "import", "users", path) as child:
-        time.sleep(seconds)
+def done(run):
+    """How far the last run says that it is; -1 where there is none."""
+    rows = run.sql("SELECT done FROM import_run ORDER BY run DESC LIMIT 1")
+    return rows[0][0] if rows else -1
+
+
+def killed(run, records, *words):
+    """Kill an import at some instant after it has saved ``records`` records; it may have come to its end by then."""
+    with start(run, "import", "users", *words) as child:
+        while child.poll() is None and done(run) < records:
+            time.sleep(0.05)
+        time.sleep(random.uniform(0, 0.25))
         child.kill()
         child.wait()
     run("audit verify --state")
-    return [row[0] for row in run.sql('SELECT username FROM "user" ORDER BY id')]
 
 
-def one_kill(run, path, seconds):
-    found = killed_at(run, path, seconds)
+def test_killed_at_any_instant_only_whole_chunks_are_saved(run, tmp_path):
+    path = people(tmp_path / "u.csv", ROWS)
+    killed(run, random.randint(-1, ROWS // 2), path)
+    found = [row[0] for row in run.sql('SELECT username FROM "user" ORDER BY id')]
     assert found == names(len(found))
     assert len(found) % CHUNK == 0 or len(found) == ROWS
     rest = run(f"import users {path} --json", env={"USERMGMT_IMPORT_CHUNK": str(CHUNK)}).json
     assert (rest["unchanged"], rest["created"]) == (len(found), ROWS - len(found))
     run("audit verify --state")
-    return len(found)
 
 
-@pytest.mark.parametrize("instant", range(2))
-def test_killed_at_any_instant_only_whole_chunks_are_saved(run, tmp_path, instant):
-    one_kill(run, people(tmp_path / "u.csv", ROWS), random.uniform(0.8, 2.0))
+def killed_and_resumed(run, folder, kills):
+    """Import with as many deaths at random instants; each record is then in once, and reported once."""
+    path, report = people(folder / "u.csv", ROWS, bad=100), folder / "report.csv"
+    words = [path, "--report", report]
+    for kill in range(kills):
+        killed(run, random.randint(ROWS * kill // (kills + 1), ROWS * (kill + 1) // (kills + 1)), *words)
+        runs = run("import runs -o ids").lines
+        # one that died before it had begun left nothing to resume
+        words = [path, "--resume", runs[0]] if runs else words
+        assert len(runs) <= 1
+        print(done(run), end=" ")
+    env = {"USERMGMT_IMPORT_CHUNK": str(CHUNK)}
+    ended = run(["import", "users", *map(str, words), "--json"], exit=None, env=env)
+    good = [name for name in names(ROWS) if not name.endswith("00")]
+    assert ended.json["read"] == ROWS
+    assert (ended.json["created"], ended.json["rejected"]) == (len(good), ROWS - len(good))
+    assert [row[0] for row in run.sql('SELECT username FROM "user" ORDER BY id')] == good
+    with report.open(newline="") as file:
+        assert [row["line"] for row in csv.DictReader(file)] == [str(2 + at) for at in range(0, ROWS, 100)]
+    assert [one.name for one in folder.iterdir() if "partial" in one.name] == []
+    assert run("import runs --fields state -o tsv --no-header").out == "done\n"
+    run("audit verify --state")
+
+
+def test_killed_twice_and_resumed_each_record_is_in_once(run, tmp_path):
+    killed_and_resumed(run, tmp_path, 2)
 
 
 @pytest.mark.slow
-@pytest.mark.engines("sqlite")
-@pytest.mark.parametrize("instant", range(20))
-def test_killed_at_twenty_instants(run, tmp_path, instant):
-    print(one_kill(run, people(tmp_path / "u.csv", ROWS), random.uniform(0.6, 2.6)))
+@pytest.mark.parametrize("campaign", range(4))
+def test_killed_five_times_and_resumed_each_record_is_in_once(run, tmp_path, campaign):
+    killed_and_resumed(run, tmp_path, 5)
 
 
 @pytest.mark.engines("sqlite")
-def test_a_terminated_run_leaves_its_entry_and_no_report(run, tmp_path):
+def test_a_terminated_run_leaves_its_entry_and_its_report_so_far(run, tmp_path):
     report = tmp_path / "report.csv"
-    with start(run, "import", "users", people(tmp_path / "u.csv", 60_000), "--report", report) as child:
+    path = people(tmp_path / "u.csv", 60_000, bad=100)
+    with start(run, "import", "users", path, "--report", report) as child:
         while not run.sql('SELECT count(*) FROM "user"')[0][0]:
             time.sleep(0.02)
         child.send_signal(signal.SIGTERM)
+        said = child.stderr.read().decode()
         assert child.wait() == 143
     assert not report.exists()
-    assert [one.name for one in tmp_path.iterdir() if "report" in one.name] == []
+    [partial] = [one for one in tmp_path.iterdir() if "report" in one.name]
+    assert f"the report so far: {partial}\n" in said
+    columns, *rows = map(orjson.loads, partial.read_bytes().splitlines())
+    assert columns == ["username", "email", "full_name"]
     found = run.sql('SELECT count(*) FROM "user"')[0][0]
-    body = run.sql("SELECT body FROM audit_entry WHERE action = 'data.import'")
-    assert found % CHUNK == 0
-    assert f'"created":{found}' in body[0][0]
-    assert '"ended":"interrupted"' in body[0][0]
+    assert (found + len(rows)) % CHUNK == 0
+    assert done(run) == found + len(rows)
+    body = orjson.loads(run.sql("SELECT body FROM audit_entry WHERE action = 'data.import'")[0][0])
+    assert (body["counts"]["created"], body["counts"]["rejected"]) == (found, len(rows))
+    assert body["ended"] == "interrupted"
     run("audit verify --state")
 
 

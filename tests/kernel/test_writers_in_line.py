@@ -177,3 +177,14 @@ def test_without_a_line_writers_wait_as_sqlite_lets_them(run, monkeypatch):
     monkeypatch.setattr(os, "open", full)
     run("user add alice")
     assert not turns.beside(run.path).exists()
+
+
+def test_a_job_is_held_by_one_and_stands_in_nobodys_way(tmp_path):
+    store = tmp_path / "s.db"
+    store.touch(0o600)
+    with turns.job(store, 7) as mine, turns.job(store, 7) as second, turns.job(store, (1 << 60) - 1) as other:
+        assert (mine, second, other) == (True, False, True)
+        assert turns.jobs(store, {6, 7, (1 << 60) - 1}) == {7, (1 << 60) - 1}
+        with turns.turn(store, 0.0) as left:
+            assert left == 0.0
+    assert turns.jobs(store, {7}) == set()

@@ -10,7 +10,7 @@ import importlib
 from dataclasses import dataclass, field
 from functools import cache
 
-DOMAINS = ("user",)
+DOMAINS = ("user", "import_")
 """Domains that declare something, in the order in which they may know each other: later ones know earlier ones."""
 
 
@@ -38,11 +38,16 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What one domain offers: ``models`` and the functions are dotted names, imported when needed."""
+    """What one domain offers: ``models`` and the functions are dotted names, imported when needed.
+
+    ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody:
+    a transaction that changed nothing else needs no entry, and ``audit verify --state`` does not compare them.
+    """
 
     domain: str
     models: str = ""
     audited: tuple[Audited, ...] = ()
+    operational: frozenset[str] = frozenset()
     importers: dict[str, str] = field(default_factory=dict)
     exporters: dict[str, str] = field(default_factory=dict)
     tick_jobs: dict[str, str] = field(default_factory=dict)
@@ -59,6 +64,12 @@ def declarations() -> tuple[Declaration, ...]:
 def audited(kind: str) -> Audited | None:
     """Return the declaration of the audited row ``kind``."""
     return next((row for one in declarations() for row in one.audited if row.kind == kind), None)
+
+
+@cache
+def operational() -> frozenset[str]:
+    """Return the tables that the audit leaves out, of all domains."""
+    return frozenset(name for one in declarations() for name in one.operational)
 
 
 def resolve(dotted: str) -> object:

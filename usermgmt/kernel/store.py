@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from usermgmt.kernel import sqlite, storekeys
+from usermgmt.kernel import registry, sqlite, storekeys
 from usermgmt.kernel.errors import IntegrityBroken, NoStore, NotAStore, SchemaNewer, SchemaOld, UsageProblem
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
@@ -28,13 +29,17 @@ if TYPE_CHECKING:
     from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.settings import Settings
 
-_AUDIT = re.compile(
-    r'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?audit_(?:entry|pii|head|denial)\b', re.IGNORECASE
-)
 _CHANGING = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+@cache
+def _unaudited() -> re.Pattern[str]:
+    """Return what a change begins with that needs no entry: one of the audit itself, or of an operational table."""
+    tables = "|".join(sorted({"audit_(?:entry|pii|head|denial)", *registry.operational()}))
+    return re.compile(rf'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?(?:{tables})\b', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +150,14 @@ class Store:
     def _after(self, c: Connection, cursor: Any, statement: str, _p: Any, _x: Any, _many: bool) -> None:
         if self.dialect == "sqlite":
             self._notice(c, cursor.connection, statement)
-        elif cursor.rowcount and not _AUDIT.match(statement):
+        elif cursor.rowcount and not _unaudited().match(statement):
             self.changed += bool(_CHANGING.match(statement) or _CHANGING.match(cursor.statusmessage or ""))
 
     def _notice(self, c: Connection, raw: Any, statement: str) -> None:
         total = raw.total_changes
         if total != c.info.get("changes", 0):
             c.info["changes"] = total
-            if not _AUDIT.match(statement):
+            if not _unaudited().match(statement):
                 self.changed += 1
 
     def settle(self, c: Connection) -> None:

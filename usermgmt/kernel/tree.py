@@ -152,8 +152,10 @@ def _explained(parameter: Any) -> str:
         extras.append(_("one of {choices}").format(choices=choices.replace("|", ", ")))
     if isinstance(parameter, TyperOption) and parameter.required:
         extras.append(_("required"))
-    default = parameter.default
-    if parameter.show_default and default not in (None, "", False, ()):
+    shown = parameter.show_default
+    # a text says what is usual where the command must know whether the option was given
+    default = shown if isinstance(shown, str) else parameter.default
+    if shown and default not in (None, "", False, ()):
         extras.append(_("default: {value}").format(value=getattr(default, "value", default)))
     return f"{_(parameter.help or '')} [{'; '.join(extras)}]" if extras else _(parameter.help or "")
 

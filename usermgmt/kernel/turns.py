@@ -5,6 +5,9 @@ SQLite itself lets writers try again after a pause that grows, so that a newcome
 the offset that the monotonic clock shows; its turn is come when no byte before that is locked. The kernel drops the
 locks of a process however it ends, so that there is nothing to clean up, and nothing is ever written to the file.
 
+Jobs that go on for longer than a transaction hold bytes of the same file, beyond all tickets, so that others can tell
+whether such a job is alive.
+
 The line makes waiting fair and nothing else: what keeps writers apart is SQLite's own lock. Programs that do not stand
 in line, and a line that cannot be had (a directory that takes no new file), are left to SQLite's busy handler.
 """
@@ -23,12 +26,14 @@ from usermgmt.kernel.errors import StoreBusy, UnsafeStore
 from usermgmt.kernel.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 SUFFIX = "-line"
 _FLOCK = struct.Struct("@hhqqi")  # struct flock of fcntl(2): type, whence, start, length, process
 _CAREFUL = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_JOBS = 1 << 62
+"""Bytes from here on are jobs: the monotonic clock will not have come to them in a hundred years."""
 _STEP = 0.0005
 """Seconds between two looks for whoever is next; each writer ahead makes it as much longer."""
 _FAR = 16
@@ -54,6 +59,34 @@ def turn(store: Path, patience: float) -> Iterator[float]:
     try:
         _wait(file, _ticket(file), limit, patience)
         yield max(limit - time.monotonic(), 0.0)
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def job(store: Path, number: int) -> Iterator[bool]:
+    """Hold the job ``number``, less than 2**60, to the end; gives False where somebody else has it.
+
+    Two who come at the same instant may both be told so. Raises ``UnsafeStore`` for a planted file.
+    """
+    file = _open(store)
+    if file is None:
+        yield True
+        return
+    try:
+        _lock(file, _JOBS + number)
+        yield _holder(file, _JOBS + number, _JOBS + number + 1) is None
+    finally:
+        os.close(file)
+
+
+def jobs(store: Path, numbers: Iterable[int]) -> set[int]:
+    """Return those of the jobs ``numbers`` that somebody holds."""
+    file = _open(store)
+    if file is None:
+        return set()
+    try:
+        return {one for one in numbers if _holder(file, _JOBS + one, _JOBS + one + 1) is not None}
     finally:
         os.close(file)
 
@@ -95,8 +128,12 @@ def _existing_or_new(path: Path, store: Path) -> int:
 
 def _ticket(file: int) -> int:
     ticket = time.monotonic_ns()
-    fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, ticket, 1, 0))
+    _lock(file, ticket)
     return ticket
+
+
+def _lock(file: int, at: int) -> None:
+    fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, at, 1, 0))
 
 
 def _wait(file: int, ticket: int, limit: float, patience: float) -> None:

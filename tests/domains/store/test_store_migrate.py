@@ -131,6 +131,25 @@ def test_a_trigger_that_somebody_planted_stops_the_migration(run):
     assert run.sql("SELECT version_num FROM alembic_version") == [(OLD,)]
 
 
+# -- each step, on a store in use --------------------------------------------------------------------------------------
+
+
+@pytest.mark.store("--region CN")
+def test_the_runs_of_imports_come_to_a_store_in_use(run):
+    run("user add alice --email alice@example.com --add-tag vip --external-id hr/7")
+    run.sql("DROP TABLE import_run")
+    run.sql("UPDATE alembic_version SET version_num = '0002'")
+    before = run.sql('SELECT * FROM "user"')
+    assert run("import runs --json", exit=8).error["code"] == "schema.old"
+    migrate(run)
+    assert run.sql('SELECT * FROM "user"') == before
+    assert run("import runs --json").json == []
+    assert run("import users - --json", stdin="username\nalice\nbob\n").json["created"] == 1
+    assert run("import runs -o count").out == "1\n"
+    run("audit verify --state")
+    run("store backup after.db")
+
+
 # -- the schema --------------------------------------------------------------------------------------------------------
 
 

@@ -50,13 +50,25 @@ def is_field(name: str, importer: Importer) -> bool:
     return (head in importer.keyed and bool(key)) if dot else name in importer.fields
 
 
-def read_map(data: bytes, file: str, importer: Importer) -> Map:
-    """Read a map file; raises ``BadMap``."""
+def decoded(data: bytes, file: str) -> str:
+    """Return the text of a map file; raises ``BadMap``."""
     try:
-        found: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise BadMap(file=file, problem=str(error)) from None
-    return _Reader(file, importer).read(found)
+
+
+def parsed(text: str, file: str) -> dict[str, Any]:
+    """Return a map as the tables that it is; raises ``BadMap``."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadMap(file=file, problem=str(error)) from None
+
+
+def read_map(text: str, file: str, importer: Importer) -> Map:
+    """Read a map; raises ``BadMap``."""
+    return _Reader(file, importer).read(parsed(text, file))
 
 
 class _Reader:
@@ -175,12 +187,12 @@ class _Reader:
 
     def _template(self, where: str, given: Any) -> Template:
         try:
-            parsed = list(Formatter().parse(given))
+            parts = list(Formatter().parse(given))
         except (ValueError, TypeError):
-            parsed = [("", None, "!", None)]
-        if any(spec or conversion for _text, _name, spec, conversion in parsed) or ("" in [one[1] for one in parsed]):
+            parts = [("", None, "!", None)]
+        if any(spec or conversion for _text, _name, spec, conversion in parts) or ("" in [one[1] for one in parts]):
             self._bad(_("{name}: a template is a text with columns in braces").format(name=where))
-        return tuple((text, name or "") for text, name, _spec, _conversion in parsed)
+        return tuple((text, name or "") for text, name, _spec, _conversion in parts)
 
     # -- what is checked -------------------------------------------------------------------------------------------
 

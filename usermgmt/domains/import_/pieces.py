@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.import_.errors import UnknownKey
-from usermgmt.domains.import_.types import Bad, Piece
+from usermgmt.domains.import_.types import Aside, Piece
 from usermgmt.engines.tabular.errors import FileFault
 from usermgmt.engines.tabular.types import BadRecord
 from usermgmt.kernel.transfer import Chunk
@@ -35,6 +35,25 @@ class Pieces:
         self._begun = False
         if table.columns:
             resolver.header(table.columns)
+        else:
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Take the keys of the first JSON record, before anything is begun; what is broken there shows later."""
+        first = next(self._items, None)
+        if first is not None:
+            self._items = chain([first], self._items)
+        if not (first is None or isinstance(first, BadRecord)) and any(first[1].values()):
+            self._resolver.first(first[1])
+
+    def skip(self, count: int) -> None:
+        """Pass over the first ``count`` records, which have their outcome already; raises as the pieces do."""
+        while count > 0:
+            piece = Piece(Chunk([], {}), [])
+            self._some(piece, min(count, _LOOK))
+            count -= _LOOK
+            if piece.last:
+                return
 
     def __iter__(self) -> Iterator[Piece]:
         """Yield the pieces; a fault of the file ends the last one, unless nothing came before it.
@@ -56,11 +75,11 @@ class Pieces:
         piece = Piece(Chunk([], {}), [])
         began = self._table.taken
         while not piece.last and self._table.taken - began < _BYTES:
-            room = self._size - len(piece.raw) - len(piece.bad)
+            room = self._size - len(piece.raw) - len(piece.asides)
             if room <= 0:
                 break
             self._some(piece, min(room, _LOOK))
-        if not (piece.raw or piece.bad or piece.ignored):
+        if not (piece.raw or piece.asides):
             return None
         self._columns(piece)
         return piece
@@ -76,7 +95,7 @@ class Pieces:
                 raise
             # what came before it is sound, and what comes after it cannot be read
             self._take(piece, items)
-            piece.bad.append(Bad(len(piece.raw), int(str(fault.facts.get("line", 0))), fault))
+            piece.asides.append(Aside(len(piece.raw), int(str(fault.facts.get("line", 0))), fault))
             piece.last = True
             return
         self._take(piece, items)
@@ -93,14 +112,14 @@ class Pieces:
 
     def _take_one(self, piece: Piece, item: Any) -> None:
         if isinstance(item, BadRecord):
-            piece.bad.append(Bad(len(piece.raw), item.line, item.error, item.cells))
+            piece.asides.append(Aside(len(piece.raw), item.line, item.error, item.cells))
             return
         line, values = item
         if not any(values if isinstance(values, list) else values.values()):
             # the empty rows below a spreadsheet's table
-            piece.ignored += 1
+            piece.asides.append(Aside(len(piece.raw), line))
         elif isinstance(values, dict) and (key := self._unknown_key(values)) is not None:
-            piece.bad.append(Bad(len(piece.raw), line, UnknownKey(key=key), values))
+            piece.asides.append(Aside(len(piece.raw), line, UnknownKey(key=key), values))
         else:
             piece.chunk.lines.append(line)
             piece.raw.append(values)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from usermgmt.domains.import_.types import OnError, Tally
+from usermgmt.domains.import_.types import OnError, State, Tally
 from usermgmt.kernel import transaction
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.report import report as tell_error
-from usermgmt.kernel.signals import held
 from usermgmt.kernel.transfer import IGNORED, REJECTED, Finding, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
+    from usermgmt.domains.import_.journal import Journal
     from usermgmt.domains.import_.reporting import Report
-    from usermgmt.domains.import_.types import Bad, Piece
+    from usermgmt.domains.import_.types import Piece
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.errors import UsermgmtError
     from usermgmt.kernel.progress import Progress
@@ -43,7 +43,10 @@ class _RolledBack(Exception):
 
 
 class Run:
-    """Writes the pieces of one file; ``tally`` is what became of its records."""
+    """Writes the pieces of one file; ``tally`` is what became of its records, those of earlier processes included.
+
+    With a journal it goes chunk by chunk, each committed together with what the journal then says.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Run:
         on_error: OnError,
         report: Report | None,
         facts: Callable[[], dict[str, Any]],
+        journal: Journal | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        self.tally = Tally()
-        self.halted = False
-        self.rolled_back = False
+        self.tally = tally or Tally()
+        self.state = State.RUNNING
         self.untold = 0
         """Refusals that only the report names."""
         self._ctx = ctx
@@ -66,27 +70,49 @@ class Run:
         self._whole = on_error == OnError.ROLLBACK
         self._report = report
         self._facts = facts
+        self._journal = journal
+        self._halted = False
         self._hinted: set[str] = set()
+
+    @property
+    def id(self) -> str | None:
+        """The id of the run; None for a rehearsal, which is none."""
+        return self._journal.run if self._journal is not None else None
+
+    @property
+    def partial(self) -> Path | None:
+        """The file that has what the report will be made of."""
+        return self._report.partial if self._report is not None else None
+
+    @property
+    def left(self) -> bool:
+        """Whether records were left that another process can go on with."""
+        return not self._whole and self.state in (State.INTERRUPTED, State.FAILED, State.STOPPED)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether a refused record had all of them rolled back."""
+        return self._whole and self.state == State.FAILED
 
     def go(self, pieces: Iterable[Piece], progress: Progress, position: Callable[[], float]) -> None:
         """Write all pieces. A rehearsal is one transaction, as ``rollback`` is."""
         followed = self._followed(pieces, progress, position)
-        if self._ctx.dry_run or self._whole:
-            self._in_one(followed)
-            return
         try:
-            with self._ctx.store.holding():
-                for piece in followed:
-                    self._in_chunks(piece)
-        except BaseException:
-            self._record_interrupted()
+            if self._journal is None or self._whole:
+                self._in_one(followed)
+            else:
+                with self._ctx.store.holding():
+                    self._in_chunks(followed, self._journal)
+        except BaseException as error:
+            if self._journal is not None:
+                self._leave(self._journal, State.FAILED if isinstance(error, Exception) else State.INTERRUPTED)
             raise
 
     def _followed(self, pieces: Iterable[Piece], progress: Progress, position: Callable[[], float]) -> Iterable[Piece]:
         for piece in pieces:
             yield piece
-            progress.at(position(), sum(self.tally.counts.values()))
-            if self.halted:
+            progress.at(position(), self.tally.read)
+            if self._halted:
                 return
 
     # -- transactions ----------------------------------------------------------------------------------------------
@@ -96,67 +122,114 @@ class Run:
             with self._ctx.store.holding(), transaction.writing(self._ctx):
                 for piece in pieces:
                     checked = self._session.read(piece.chunk) if piece.count else None
-                    self._add(self._write(piece, checked, 0, LONGEST * 1e9)[1])
+                    tally = Tally()
+                    self._write(piece, checked, 0, LONGEST * 1e9, tally)
+                    self.tally = self.tally.plus(tally)
                     # what was gathered is written now, and rolled back with the rest: memory stays flat
                     self._ctx.log.close()
+                    self._reported()
                 if self._whole and self.tally.refused:
                     raise _RolledBack
-                self._record()
+                self._end_whole(State.DONE)
+                self._record(self.tally)
         except _RolledBack:
-            self.rolled_back = True
             self.tally.roll_back()
+            with transaction.writing(self._ctx):
+                self._end_whole(State.FAILED)
 
-    def _in_chunks(self, piece: Piece) -> None:
-        # read before the transaction: checking a record takes longer than writing it
-        checked = self._session.read(piece.chunk) if piece.count else None
-        row = 0
-        while True:
-            if not piece.count:
-                self._add(self._write(piece, checked, 0, LONGEST)[1])
-                if (piece.last or self.halted) and self.tally.changed:
-                    self._record_alone()
-                return
-            with ExitStack() as committing:
-                with transaction.writing(self._ctx):
-                    row, tally = self._write(piece, checked, row, LONGEST)
-                    done = row >= piece.count or self.halted
-                    if done and (piece.last or self.halted):
-                        self._record(tally)
-                    # a run that is told to end just after a commit counts what it committed
-                    committing.enter_context(held())
-                self._add(tally)
-            if done:
-                return
+    def _end_whole(self, state: State) -> None:
+        self.state = state
+        if self._journal is not None:
+            self._journal.save(self.tally, 0, state)
 
-    def _write(self, piece: Piece, checked: object, row: int, seconds: float) -> tuple[int, Tally]:
-        """Write records from ``row`` on until the time is over; return where it came to, and what became of them."""
+    def _in_chunks(self, pieces: Iterable[Piece], journal: Journal) -> None:
+        for piece in pieces:
+            # read before the transaction: checking a record takes longer than writing it
+            checked = self._session.read(piece.chunk) if piece.count else None
+            row, more = 0, True
+            while more:
+                with self._chunk(journal) as tally:
+                    row = self._write(piece, checked, row, LONGEST, tally)
+                    more = row < piece.count and not self._halted
+                    self.state = self._standing(piece, row)
+        if self.state == State.RUNNING:
+            # nothing was left to read
+            with self._chunk(journal):
+                self.state = State.DONE
+
+    def _standing(self, piece: Piece, row: int) -> State:
+        """Return how the run stands once ``row`` sound records of ``piece`` have their outcome."""
+        if piece.last and row >= piece.count and not piece.asides:
+            return State.DONE
+        return State.STOPPED if self._halted else State.RUNNING
+
+    @contextmanager
+    def _chunk(self, journal: Journal) -> Iterator[Tally]:
+        """Run one transaction, for records that the caller counts in the tally that is given."""
         tally = Tally()
+        with transaction.writing(self._ctx):
+            yield tally
+            total = self.tally.plus(tally)
+            if self.state != State.RUNNING:
+                self._record(total)
+            # on the disk before the commit: a row that is counted is in the report
+            length = self._reported()
+            journal.save(total, length, self.state)
+        journal.moved(total, length)
+        self.tally = total
+
+    def _reported(self) -> int:
+        return self._report.keep() if self._report is not None else 0
+
+    def _leave(self, journal: Journal, state: State) -> None:
+        """Keep how the run ended, and the entry of what it saved; what ended it is told, whatever becomes of this."""
+        with suppress(Exception):
+            with transaction.writing(self._ctx):
+                saved = journal.end(state)
+                if saved is not None:
+                    self._record(saved, ended=state.value)
+            if saved is not None:
+                self.tally, self.state = saved, state
+                if self._report is not None:
+                    self._report.cut(journal.report_bytes)
+
+    def _write(self, piece: Piece, checked: object, row: int, seconds: float, tally: Tally) -> int:
+        """Write records from ``row`` on until the time is over, count them, and return where it came to."""
         began = monotonic()
-        limit = piece.bad[0].position if self._halt and piece.bad else piece.count
-        while row < limit and not self.halted and monotonic() - began < seconds:
-            stop = min(row + SLICE, limit)
-            self._count(piece, self._session.write(checked, row, stop, halt=self._halt), tally)
-            row = stop
-        if row >= limit and not self.halted:
-            self._count_bad(piece, tally)
-        return row, tally
+        self._pass(piece, row, tally)
+        while row < piece.count and not self._halted and monotonic() - began < seconds:
+            stop = min(row + SLICE, piece.count)
+            if self._halt:
+                stop = min(stop, next((one.position for one in piece.asides if one.error is not None), stop))
+            written = self._session.write(checked, row, stop, halt=self._halt)
+            self._count(piece, written, tally)
+            row = row + sum(written.counts.values()) if written.refused else stop
+            # behind the refused record nothing has been looked at
+            self._pass(piece, row - written.refused, tally)
+        return row
 
     # -- counting and telling --------------------------------------------------------------------------------------
 
     def _count(self, piece: Piece, written: Written, tally: Tally) -> None:
         tally.counts.update(written.counts)
         for finding in written.findings:
+            # told in the order of the file
+            self._pass(piece, finding.row, tally)
             self._tell(tally, finding, piece.chunk.lines[finding.row], piece.raw[finding.row])
-        self.halted = written.refused
+        self._halted = written.refused
 
-    def _count_bad(self, piece: Piece, tally: Tally) -> None:
-        bad: list[Bad] = piece.bad[:1] if self._halt else piece.bad
-        if not (self._halt and bad):
-            tally.counts[IGNORED] += piece.ignored
-        for one in bad:
+    def _pass(self, piece: Piece, row: int, tally: Tally) -> None:
+        """Count what stands before the sound record ``row``, up to the first refused one where that ends the run."""
+        while piece.asides and piece.asides[0].position <= row:
+            one = piece.asides.popleft()
+            if one.error is None:
+                tally.counts[IGNORED] += 1
+                continue
             tally.counts[REJECTED] += 1
             self._tell(tally, Finding(one.position, REJECTED, one.error), one.line, one.cells)
-        self.halted = self._halt and bool(bad)
+            if self._halt:
+                self._halted = True
+                return
 
     def _tell(self, tally: Tally, finding: Finding, line: int, raw: Any) -> None:
         tally.findings[finding.outcome] += 1
@@ -178,26 +251,10 @@ class Run:
         self._hinted.add(error.code)
         tell_error(self._ctx.streams, error, json=json, name=_("line {n}").format(n=line))
 
-    def _add(self, tally: Tally) -> None:
-        self.tally.counts.update(tally.counts)
-        self.tally.findings.update(tally.findings)
-        self.tally.first = self.tally.first or tally.first
-
     # -- the entry of the run --------------------------------------------------------------------------------------
 
-    def _record(self, tally: Tally | None = None, **facts: Any) -> None:
+    def _record(self, tally: Tally, **facts: Any) -> None:
         """Append the entry of the run to the running transaction, where the run changed anything."""
-        so_far = Tally(self.tally.counts + (tally.counts if tally else Counter()))
-        if so_far.changed:
-            counts = {name: count for name, count in so_far.summary().items() if count}
+        if tally.changed:
+            counts = {name: count for name, count in tally.summary().items() if count}
             self._ctx.audit(E.DATA_IMPORT, self._noun, facts={"counts": counts, **self._facts(), **facts})
-
-    def _record_alone(self, **facts: Any) -> None:
-        with transaction.writing(self._ctx):
-            self._record(**facts)
-
-    def _record_interrupted(self) -> None:
-        """Leave the entry of a run whose first chunks are saved; what ended it is told, whatever becomes of this."""
-        if self.tally.changed:
-            with suppress(Exception):
-                self._record_alone(ended="interrupted")

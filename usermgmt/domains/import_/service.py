@@ -1,33 +1,34 @@
-"""``import``: opens the file, finds its columns, runs, and says what became of the records."""
+"""``import``: opens the file, finds its columns, runs or goes on with a run, and says what became of the records."""
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from usermgmt.domains.import_.mapfile import MAP_MAX, read_map
-from usermgmt.domains.import_.mapping import Resolver
-from usermgmt.domains.import_.pieces import Pieces
+from usermgmt.domains.import_ import resuming
+from usermgmt.domains.import_.alive import going_on
+from usermgmt.domains.import_.journal import Begun, Journal, loaded
+from usermgmt.domains.import_.opening import map_text, opened
 from usermgmt.domains.import_.reporting import reporting
 from usermgmt.domains.import_.runs import Run, json_wanted
-from usermgmt.domains.import_.source import Tracked
-from usermgmt.engines.tabular.reading import open_table
-from usermgmt.engines.tabular.types import Format, Limits
+from usermgmt.domains.import_.types import OnError, State, Tally
 from usermgmt.kernel import transaction
 from usermgmt.kernel.bulk import many_objects
-from usermgmt.kernel.errors import Exit, Invalid
+from usermgmt.kernel.errors import Exit
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.progress import progress
-from usermgmt.kernel.results import Change
+from usermgmt.kernel.results import UNCHANGED, Change
 from usermgmt.kernel.transfer import DROPPED, OUTCOMES, REPORTED, importer
 
 if TYPE_CHECKING:
-    from usermgmt.domains.import_.mapfile import Map
+    from sqlalchemy.engine import RowMapping
+
     from usermgmt.domains.import_.mapping import Columns
-    from usermgmt.domains.import_.types import Options, Tally
+    from usermgmt.domains.import_.opening import Opened
+    from usermgmt.domains.import_.types import Options
     from usermgmt.kernel.context import Context
-    from usermgmt.kernel.settings import Settings
-    from usermgmt.kernel.transfer import Handling, Importer
 
 WORDS = {
     "created": N_("{n} created"),
@@ -39,74 +40,72 @@ WORDS = {
 }
 
 
-def import_file(ctx: Context, noun: str, file: str, options: Options, handling: Handling) -> Change:
+def import_file(ctx: Context, noun: str, file: str, options: Options) -> Change:
     """Bring the records of ``file`` in as ``noun``; sets the exit code of a run that refused some.
 
-    Raises ``FileMissing``, ``FileFault`` and its kinds, ``UnknownColumns``, ``BadMap``, ``FileExists``, ``Denied``.
+    With ``options.resume`` it goes on with a run that was broken off, as that was begun.
+    Raises ``FileMissing``, ``FileFault`` and its kinds, ``UnknownColumns``, ``BadMap``, ``FileExists``, ``Denied``,
+    and what ``resuming`` raises.
     """
+    options = replace(options, map=map_text(ctx, options.map_file))
+    if options.resume is None:
+        return _go(ctx, noun, file, options.settled())
+    row = resuming.find(ctx, noun, options)
+    if row["state"] == State.DONE:
+        resuming.finish_report(row)
+        return _change(noun, UNCHANGED, row["run"], loaded(row))
+    return _go(ctx, noun, file, resuming.as_begun(row, options), row)
+
+
+def _go(ctx: Context, noun: str, file: str, options: Options, row: RowMapping | None = None) -> Change:
+    """Do this process's part of a run; ``row`` is what earlier ones left of it."""
     known = importer(noun)
-    session = known.begin(ctx, handling)
-    given = _map(ctx, options, known)
+    session = known.begin(ctx, options.handling())
+    tally = loaded(row) if row is not None else Tally()
     with ExitStack() as stack:
         stack.enter_context(many_objects())
-        stream = ctx.open_input(file)
-        if file != "-":
-            stack.callback(stream.close)
-        source = Tracked(stream)
-        name = _("standard input") if file == "-" else file
-        table = stack.enter_context(
-            open_table(
-                cast("BinaryIO", source),
-                name=name,
-                format=Format(options.form) if options.form else None,
-                encoding=options.encoding or None,
-                delimiter=options.delimiter or None,
-                sheet=options.sheet or None,
-                limits=_limits(ctx.settings),
-            )
-        )
-        resolver = Resolver(name, known, given, ignore_unknown=options.ignore_unknown)
-        pieces = Pieces(table, resolver, ctx.settings.number("import.chunk"))
-        report = stack.enter_context(reporting(ctx, options.report, file, table.columns or ()))
-        if not ctx.dry_run:
-            ctx.note(_("run {run}").format(run=ctx.change_id))
-        _tell_columns(ctx, resolver.columns)
+        if row is not None:
+            stack.enter_context(going_on(ctx.store, row["run"]))
+        found = stack.enter_context(opened(ctx, known, file, options, row))
+        report = stack.enter_context(reporting(ctx, file, options, found.table.columns or (), row))
+        journal = None if ctx.dry_run else _begin(ctx, stack, noun, file, options, found, row)
+        _tell_columns(ctx, found.resolver.columns)
 
         def facts() -> dict[str, Any]:
-            return {"format": table.format.value, **({"sha256": source.digest} if source.digest else {})}
+            return {**found.facts(), **({"resumed": row["run"]} if row is not None else {})}
 
-        run = Run(ctx, noun, session, options.on_error, report, facts)
-        with progress(ctx, file, table.size) as bar:
-            run.go(pieces, bar, lambda: table.taken)
-        if not table.columns:
-            _tell_columns(ctx, resolver.columns)
+        run = Run(ctx, noun, session, options.on_error or OnError.CONTINUE, report, facts, journal, tally)
+        try:
+            with progress(ctx, file, found.table.size) as bar:
+                run.go(found.pieces, bar, lambda: found.table.taken)
+        except BaseException:
+            _tell_left(ctx, noun, file, run, found)
+            raise
+        if report is not None:
+            report.publish()
+            if run.state != State.STOPPED:
+                report.remove()
+        if not found.table.columns:
+            _tell_columns(ctx, found.resolver.columns)
+        if not json_wanted(ctx):
+            _tell_left(ctx, noun, file, run, found)
     return _answer(ctx, noun, run)
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        file=settings.number("import.max_file"),
-        row=settings.number("import.max_row"),
-        field=settings.number("import.max_field"),
-        rows=settings.number("import.max_rows"),
-    )
-
-
-def _map(ctx: Context, options: Options, known: Importer) -> Map | None:
-    if not options.map_file:
-        return None
-    stream = ctx.open_input(options.map_file)
-    try:
-        data = stream.read(MAP_MAX + 1)
-    except OSError as error:
-        from usermgmt.kernel.files import failure
-
-        raise failure(ctx.path(options.map_file), error) from None
-    finally:
-        stream.close()
-    if len(data) > MAP_MAX:
-        raise Invalid(field=options.map_file, problem=_("it is longer than {n} bytes").format(n=MAP_MAX))
-    return read_map(data, options.map_file, known)
+def _begin(
+    ctx: Context, stack: ExitStack, noun: str, file: str, options: Options, found: Opened, row: RowMapping | None
+) -> Journal:
+    """Make the row of the run, or take it up, and say which run it is."""
+    if row is not None:
+        journal = Journal.resume(ctx, row)
+        ctx.note(_("run {run} goes on after {n} records").format(run=journal.run, n=journal.done))
+        return journal
+    stack.enter_context(going_on(ctx.store, ctx.change_id))
+    report = str(ctx.path(options.report)) if options.report else None
+    kept = resuming.kept(options, found.table)
+    journal = Journal.begin(ctx, Begun(noun, file, kept, found.source.fingerprint(), report))
+    ctx.note(_("run {run}").format(run=journal.run))
+    return journal
 
 
 def _tell_columns(ctx: Context, columns: Columns) -> None:
@@ -118,6 +117,18 @@ def _tell_columns(ctx: Context, columns: Columns) -> None:
             ctx.note(line)
 
 
+def _tell_left(ctx: Context, noun: str, file: str, run: Run, found: Opened) -> None:
+    """Say what is left of a run that did not come to the end of its file, and how to go on."""
+    if not run.left:
+        return
+    ctx.note(_("the run ended after {n} records").format(n=run.tally.read))
+    if found.source.seekable():
+        line = f"usermgmt import {noun} {shlex.quote(file)} --resume {run.id}"
+        ctx.note(_("to go on: {command}").format(command=line))
+    if run.partial is not None:
+        ctx.note(_("the report so far: {path}").format(path=run.partial))
+
+
 # -- the answer ----------------------------------------------------------------------------------------------------
 
 
@@ -126,18 +137,21 @@ def _answer(ctx: Context, noun: str, run: Run) -> Change:
     ctx.exit = _exit(run)
     if ctx.exit in (Exit.CONFLICT, Exit.INVALID) and not ctx.dry_run:
         _leave_failure(ctx, noun, tally)
-    counts = tally.summary()
-    values: dict[str, Any] = {"run": None if ctx.dry_run else ctx.change_id, **counts}
-    values |= {name: tally.findings[name] for name in (DROPPED, REPORTED) if tally.findings[name]}
-    if run.rolled_back:
-        values["rolled_back"] = True
     if not json_wanted(ctx):
         _warn(ctx, run)
+    change = _change(noun, tally.outcome, run.id, tally)
+    return replace(change, values={**change.values, "rolled_back": True}) if run.rolled_back else change
+
+
+def _change(noun: str, outcome: str, run: str | None, tally: Tally) -> Change:
+    counts = tally.summary()
+    values: dict[str, Any] = {"run": run, **counts}
+    values |= {name: tally.findings[name] for name in (DROPPED, REPORTED) if tally.findings[name]}
     told = _(", ").join(_(WORDS[name]).format(n=counts[name]) for name in OUTCOMES if counts[name])
     note = _("{n} read").format(n=counts["read"])
     if told:
         note = _("{read}: {told}").format(read=note, told=told)
-    return Change(tally.outcome, N_("import"), noun, values, {}, note)
+    return Change(outcome, N_("import"), noun, values, {}, note)
 
 
 def _warn(ctx: Context, run: Run) -> None:
@@ -153,15 +167,15 @@ def _warn(ctx: Context, run: Run) -> None:
 
 
 def _exit(run: Run) -> Exit:
-    first = run.tally.first
-    if first is None:
+    refusal = run.tally.first_refusal
+    if not refusal:
         return Exit.OK
-    return Exit.PARTIAL if run.tally.taken and not run.rolled_back else first.exit
+    return Exit.PARTIAL if run.tally.taken and not run.rolled_back else Exit(refusal["exit"])
 
 
 def _leave_failure(ctx: Context, noun: str, tally: Tally) -> None:
-    first = tally.first
-    assert first is not None
-    facts = {"code": first.code, "counts": {name: count for name, count in tally.summary().items() if count}}
+    counts = {name: count for name, count in tally.summary().items() if count}
+    facts = {"code": tally.first_refusal["code"], "counts": counts}
     with transaction.writing(ctx):
-        ctx.log.append(ctx.action, noun, outcome="failed", facts=facts, error=first.message)
+        error = tally.first.message if tally.first is not None else ""
+        ctx.log.append(ctx.action, noun, outcome="failed", facts=facts, error=error)

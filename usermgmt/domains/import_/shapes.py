@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.import_.errors import TransformFailed
 from usermgmt.domains.import_.transforms import Refused
-from usermgmt.domains.import_.types import Bad
+from usermgmt.domains.import_.types import Aside
 from usermgmt.kernel.i18n import _
 
 if TYPE_CHECKING:
@@ -115,11 +116,12 @@ class _Making:
 def _take_out(piece: Piece, skipped: set[int], refused: Mapping[int, TransformFailed]) -> None:
     kept = [row for row in range(piece.count) if row not in skipped and row not in refused]
     lines, raw = piece.chunk.lines, piece.raw
-    for bad in piece.bad:
-        bad.position = bisect_left(kept, bad.position)
-    piece.bad += [Bad(bisect_left(kept, row), lines[row], error, raw[row]) for row, error in refused.items()]
-    piece.bad.sort(key=lambda bad: (bad.position, bad.line))
-    piece.ignored += len(skipped)
+    asides = list(piece.asides)
+    for one in asides:
+        one.position = bisect_left(kept, one.position)
+    asides += [Aside(bisect_left(kept, row), lines[row], error, raw[row]) for row, error in refused.items()]
+    asides += [Aside(bisect_left(kept, row), lines[row]) for row in skipped - set(refused)]
+    piece.asides = deque(sorted(asides, key=lambda one: (one.position, one.line)))
     piece.chunk.lines = [lines[row] for row in kept]
     piece.raw = [raw[row] for row in kept]
     cells = piece.chunk.cells

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
+
+_BLOCK = 1 << 20
+
+
+class Fingerprint(NamedTuple):
+    """What tells one file from another: its size in bytes, and its SHA-256 in hex."""
+
+    size: int
+    sha256: str
 
 
 class Tracked:
@@ -69,5 +78,16 @@ class Tracked:
 
     @property
     def digest(self) -> str:
-        """The first 16 hex digits of the SHA-256 of the whole; empty where not all of it was read."""
-        return self._hash.hexdigest()[:16] if self._ended or self._hashed == self.size else ""
+        """The SHA-256 of the whole; empty where not all of it was read."""
+        return self._hash.hexdigest() if self._ended or self._hashed == self.size else ""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Return what the whole is, None for a pipe; what a guess of the encoding has not read yet is read for it."""
+        if self.size is None:
+            return None
+        position = self.position
+        self.seek(self._hashed)
+        while self.read(_BLOCK):
+            pass
+        self.seek(position)
+        return Fingerprint(self._hashed, self._hash.hexdigest())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from usermgmt.kernel.transfer import CREATED, OUTCOMES, REJECTED, SKIPPED, UNCHANGED, UPDATED, Chunk
+from usermgmt.domains.user.types import IfExists
+from usermgmt.kernel.transfer import CREATED, OUTCOMES, REJECTED, SKIPPED, UNCHANGED, UPDATED, Chunk, Handling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from usermgmt.kernel.errors import UsermgmtError
 
 
@@ -28,27 +31,71 @@ class Empty(StrEnum):
     CLEARS = "clears"
 
 
+class State(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    """Every record of the file has its outcome."""
+    STOPPED = "stopped"
+    """At a refused record, as ``--on-error stop`` wants."""
+    INTERRUPTED = "interrupted"
+    """By a signal, or its process died."""
+    FAILED = "failed"
+    """By an error that is no record's, or rolled back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a file is to be read and its records taken; empty: as the file shows itself."""
+    """How a file is to be read and what becomes of its records; None and empty: as the file shows itself, or as usual.
+
+    ``map_file`` names the map of the columns, ``map`` is its text.
+    """
 
     form: str = ""
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
     map_file: str = ""
+    map: str | None = None
     ignore_unknown: bool = False
-    on_error: OnError = OnError.CONTINUE
+    empty: Empty | None = None
+    if_exists: IfExists | None = None
+    on_error: OnError | None = None
+    drop_invalid: bool = False
+    allow_confusable: bool = False
     report: str = ""
+    resume: str | None = None
+
+    def settled(self) -> Options:
+        """Return them with what is usual where nothing was given."""
+        return replace(
+            self,
+            empty=self.empty or Empty.KEEPS,
+            if_exists=self.if_exists or IfExists.FAIL,
+            on_error=self.on_error or OnError.CONTINUE,
+        )
+
+    def handling(self) -> Handling:
+        """Return what of them is for the domain of the records to know."""
+        return Handling(
+            if_exists=(self.if_exists or IfExists.FAIL).value,
+            clears=self.empty == Empty.CLEARS,
+            drops=self.drop_invalid,
+            allow_confusable=self.allow_confusable,
+        )
 
 
 @dataclass(slots=True)
-class Bad:
-    """A record that could not even be read; ``position`` counts the sound records of its piece before it."""
+class Aside:
+    """What stands between the sound records of a piece: one that cannot be used, or an empty one (``error`` None).
+
+    ``position`` counts the sound records of its piece before it.
+    """
 
     position: int
     line: int
-    error: UsermgmtError
+    error: UsermgmtError | None = None
     cells: Any = ()
 
 
@@ -58,8 +105,7 @@ class Piece:
 
     chunk: Chunk
     raw: list[Any]
-    bad: list[Bad] = field(default_factory=list)
-    ignored: int = 0
+    asides: deque[Aside] = field(default_factory=deque)
     last: bool = False
 
     @property
@@ -75,6 +121,26 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     first: UsermgmtError | None = None
     findings: Counter[str] = field(default_factory=Counter)
+    refusal: Mapping[str, Any] = field(default_factory=dict)
+    """Code and exit code of the first refusal, where an earlier process met it."""
+
+    @property
+    def first_refusal(self) -> Mapping[str, Any]:
+        """Code and exit code of the first refusal; empty where there was none."""
+        if self.refusal or self.first is None:
+            return self.refusal
+        return {"code": self.first.code, "exit": int(self.first.exit)}
+
+    @property
+    def read(self) -> int:
+        """How many records of the file have their outcome: those from its beginning."""
+        return sum(self.counts[name] for name in OUTCOMES)
+
+    def plus(self, other: Tally) -> Tally:
+        """Return the tally of these records and of those after them."""
+        return Tally(
+            self.counts + other.counts, self.first or other.first, self.findings + other.findings, self.refusal
+        )
 
     @property
     def changed(self) -> int:
@@ -93,7 +159,7 @@ class Tally:
 
     def summary(self) -> dict[str, int]:
         """Return the six outcomes and their sum."""
-        return {"read": sum(self.counts[name] for name in OUTCOMES), **{name: self.counts[name] for name in OUTCOMES}}
+        return {"read": self.read, **{name: self.counts[name] for name in OUTCOMES}}
 
     @property
     def outcome(self) -> str:
