@@ -133,7 +133,7 @@ def runs(
     ctx: Context,
     run: Annotated[
         str,
-        Argument(help=N_("Show this run whole; the beginning of its id will do."), metavar="[RUN]", show_default=False),
+        Argument(help=N_("Show this run whole; the beginning of its id will do."), metavar="RUN", show_default=False),
     ] = "",
     limit: Limit = None,
 ) -> Listing | Record:

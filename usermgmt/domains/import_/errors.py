@@ -63,7 +63,7 @@ class UnknownRun(NotFound):
 class SeveralRuns(Conflict):
     """{name} begins the ids of several runs: {runs}."""
 
-    code = "import.run"
+    code = "import.ambiguous"
     hint = N_("write more of it")
 
 
