@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import resource
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from measure import PROGRAM, paired, process
+from measure import PROGRAM, exponent, paired, process
 
 pytestmark = [pytest.mark.bench, pytest.mark.engines("sqlite")]
 SIZE = int(os.environ.get("USERMGMT_BENCH_USERS", "100000"))
@@ -46,3 +48,21 @@ def test_import(run, tmp_path):
     paired(f"import of {SIZE} users, validated and audited", ours, {"Django bulk_create": peer}, runs=3)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     print(f"  largest child process: {peak} MiB")
+
+
+def test_growth(run, tmp_path):
+    """Ten times as many users: seconds of the clock and of the processor, and how they grow."""
+    took = {}
+    for size in (SIZE, 10 * SIZE):
+        source, store = make(tmp_path / f"users{size}.csv", size), tmp_path / f"g{size}" / "store.db"
+        run(["--store", str(store), "init", "--region", "CN", "-q"])
+        began = time.perf_counter()
+        words = [*PROGRAM, "--store", str(store), "import", "users", str(source), "-q"]
+        with subprocess.Popen(words, env={**os.environ, **run.env}) as child:
+            _pid, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        took[size] = time.perf_counter() - began, used.ru_utime + used.ru_stime
+        print(f"\n  {size}: {took[size][0]:.1f} s, processor {took[size][1]:.1f} s, {used.ru_maxrss // 1024} MiB")
+    (clock, cpu), (more_clock, more_cpu) = took.values()
+    print(f"  exponent: {exponent(clock, more_clock, 10):.2f}, processor {exponent(cpu, more_cpu, 10):.2f}")

@@ -56,14 +56,14 @@ class ReportIsInput(UsageProblem):
 class UnknownRun(NotFound):
     """There is no run {name} of an import."""
 
-    code = "import.run_unknown"
+    code = "import.run"
     hint = N_("usermgmt import runs lists them; the latest: {latest}")
 
 
 class SeveralRuns(Conflict):
     """{name} begins the ids of several runs: {runs}."""
 
-    code = "import.run_ambiguous"
+    code = "import.ambiguous"
     hint = N_("write more of it")
 
 
