@@ -25,7 +25,7 @@ def test_every_exit_code_has_its_section_in_order(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_section_says_what_it_means_and_what_to_type(page):
     for section in page.read_text().split("\n## ")[1:]:
-        assert len(section.split()) > 15
+        assert len(section) > 50
         assert section.startswith("11 ") or "`usermgmt " in section or "`--" in section, section
 
 
