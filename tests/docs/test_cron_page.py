@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 
+import page_commands
 import pytest
 from test_conventions import parsed
 
@@ -45,10 +46,7 @@ def test_what_cron_and_systemd_call_is_there():
 
 
 def test_commands_in_the_text_are_there():
-    found = re.findall(r"`usermgmt ([a-z][^`]*)`", PAGE)
-    assert len(found) > 8
-    for command in found:
-        parsed(command.partition(" > ")[0].split())
+    assert len(list(page_commands.check(PAGE))) > 8
 
 
 def test_variables_of_the_unit_set_something():
