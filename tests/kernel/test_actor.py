@@ -104,6 +104,39 @@ def test_the_kernel_bears_a_claim_out(real, effective, claim, told):
     assert sudo(real, TELL, claim=claim, effective=effective).stdout.strip() == told
 
 
+@needs_root
+@pytest.mark.parametrize(
+    ("real", "effective", "claim", "narrow"),
+    [(1000, 0, 1000, True), (1000, 0, 1001, True), (1000, 1000, 1000, True), (0, 0, 1000, False), (0, 0, 0, True)],
+)
+def test_a_claim_narrows_the_call_unless_the_parent_is_of_this_account(real, effective, claim, narrow):
+    code = "import os; from usermgmt.kernel import actor; print(actor.resolve(os.environ).narrow)"
+    assert sudo(real, code, claim=claim, effective=effective).stdout.strip() == str(narrow)
+
+
+ORPHANED = """
+import os, time
+from usermgmt.kernel import actor
+
+sudo = os.getpid()
+if os.fork():
+    os._exit(0)
+os.setresuid(990, 990, 990)
+while os.getppid() == sudo:
+    time.sleep(0.01)
+found = actor.resolve(os.environ)
+print(found.via, found.narrow, found.account)
+"""
+
+
+@needs_root
+def test_who_kills_sudo_is_no_freer():
+    # what sudo's death leaves: a process of the store's account that fell to another account's
+    environment = {**os.environ, "SUDO_UID": "1000"}
+    done = subprocess.run([sys.executable, "-c", ORPHANED], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "direct True 990"
+
+
 RUN = "import sys; sys.argv = ['usermgmt', *{argv}]; from usermgmt.main import console; console()"
 
 

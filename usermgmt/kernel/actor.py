@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.permissions import P
 
+_ADOPTER = 1  # the process that orphans fall to
 _NO_LOGIN = 4294967295  # (uid_t) -1: the kernel's "never set"
 
 
@@ -31,6 +32,8 @@ class Actor:
     login_uid: int | None = None
     via: str = "direct"
     user_uid: str = ""
+    narrow: bool = False
+    """Whether the call may come through sudo, proven or not: then it takes and gives data through its streams only."""
 
     @property
     def name(self) -> str:
@@ -67,14 +70,19 @@ class Actor:
 def resolve(env: Mapping[str, str]) -> Actor:
     """Return the actor of this process.
 
-    ``SUDO_UID`` counts only where the parent process has effective uid 0 and that real uid, as sudo itself has while
-    it waits; a claim that is not borne out is recorded and changes nothing.
+    ``SUDO_UID`` says who it is only where the parent process has effective uid 0 and that real uid, as sudo itself has
+    while it waits. A claim that is not borne out names nobody, but it narrows the call, unless the parent is a process
+    of this very account, as the shell of ``sudo -s`` is: whoever calls through sudo may kill it, and is then no freer.
     """
     euid = os.geteuid()
     claimed = _claim(env)
-    proven = claimed is not None and _parent_uids() == (claimed, 0)
+    parent = _parent_uids()
+    proven = claimed is not None and parent == (claimed, 0)
+    own = parent == (euid, euid) and os.getppid() != _ADOPTER
+    narrow = proven or (claimed is not None and not own)
     kind = "root" if euid == 0 else "owner"
-    return Actor(kind, str(euid), euid, claimed, _login_uid(), "sudo" if proven else "direct")
+    via = "sudo" if proven else "direct"
+    return Actor(kind, str(euid), euid, claimed, _login_uid(), via, narrow=narrow)
 
 
 def _claim(env: Mapping[str, str]) -> int | None:

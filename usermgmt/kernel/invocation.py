@@ -65,7 +65,7 @@ def context(call: Invocation, spec: Spec, given: dict[str, Any], path: str) -> C
     call.globals.append({name: given.pop(name) for name in [f"global_{row[0]}" for row in GLOBALS]})
     who = actor.resolve(call.env)
     refused = None
-    if who.via == "sudo":
+    if who.narrow:
         call.env = settings.narrowed(call.env)
         refused = _refused_path(call, spec, given, who)
     loaded = load_settings(call, lenient=spec.lenient)
@@ -142,7 +142,7 @@ def speak(call: Invocation) -> None:
 
     Help and usage errors come so early, and are rare enough to read the configuration for them.
     """
-    if actor.resolve(call.env).via == "sudo":
+    if actor.resolve(call.env).narrow:
         call.env = settings.narrowed(call.env)
     with suppress(UsermgmtError):
         i18n.use(i18n.choose(call.argv, call.env, load_settings(call, lenient=True).text("lang")))

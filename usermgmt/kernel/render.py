@@ -168,7 +168,7 @@ class Renderer:
         if self.ctx.output.jq:
             from usermgmt.kernel.jqfilter import run
 
-            self._write(run(self.ctx.output.jq, items, narrow=self.ctx.actor.via == "sudo"))
+            self._write(run(self.ctx.output.jq, items, narrow=self.ctx.actor.narrow))
         elif self.shape == "yaml":
             from usermgmt.kernel.yaml import sequence
 
@@ -218,7 +218,7 @@ class Renderer:
         if self.ctx.output.jq:
             from usermgmt.kernel.jqfilter import run_one
 
-            self._write(run_one(self.ctx.output.jq, shown, narrow=self.ctx.actor.via == "sudo"))
+            self._write(run_one(self.ctx.output.jq, shown, narrow=self.ctx.actor.narrow))
         elif self.shape == "json":
             self.out.stdout.write(_json(shown, indent=True) + b"\n")
         elif self.shape == "ndjson":

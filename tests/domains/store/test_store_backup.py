@@ -16,6 +16,7 @@ from store_helpers import digests, spawned, writers
 from usermgmt.kernel import sqlite
 from usermgmt.kernel.audit.anchor import Anchor, verify_signature
 from usermgmt.kernel.audit.keys import load_public_key
+from usermgmt.migrations import HEAD
 
 
 def opened(path):
@@ -41,7 +42,7 @@ def test_a_backup_holds_what_the_store_held(run):
     made = run("store backup b.db --json").json
     assert made["outcome"] == "created"
     assert made["path"] == str(run.home / "b.db")
-    assert (made["entries"], made["lineage"], made["schema"]) == (3, 1, "0002")
+    assert (made["entries"], made["lineage"], made["schema"]) == (3, 1, HEAD)
     assert made["counts"]["user"] == made["counts"]["user_note"] == 1
     assert made["sha256"] == hashlib.sha256((run.home / "b.db").read_bytes()).hexdigest()
     assert made["bytes"] == (run.home / "b.db").stat().st_size

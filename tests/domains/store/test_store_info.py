@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from usermgmt.migrations import HEAD
+
 
 def test_a_store_says_what_it_is(run):
     run("user add alice --add-tag vip")
     shown = run("store info --json").json
     assert shown["engine"] == run.engine
-    assert (shown["lineage"], shown["schema"], shown["simulated"], shown["region"]) == (1, "0002", False, "CN")
+    assert (shown["lineage"], shown["schema"], shown["simulated"], shown["region"]) == (1, HEAD, False, "CN")
     assert shown["entries"] == 2
     assert shown["counts"]["user"] == 1
     assert shown["counts"]["user_tag"] == 1
