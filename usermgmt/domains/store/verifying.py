@@ -49,7 +49,7 @@ def whole_file(path: Path, key: StoreKey | None = None) -> Facts:
     """
     sqlite.check_file(path)
     with sqlite.engine(path, busy_timeout=1, key=key).connect() as connection, connection.begin():
-        if path.stat().st_size % connection.exec_driver_sql("PRAGMA page_size").scalar_one():
+        if path.stat().st_size % int(connection.exec_driver_sql("PRAGMA page_size").scalar_one()):
             # SQLite takes what is missing of its last page for zeros
             raise IntegrityBroken(problem=_("the file is cut off"))
         if problem := sqlite.damage(connection):
