@@ -168,7 +168,7 @@ def environment(url: str, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_system_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
+def system_configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration of the host that runs the tests is none of theirs, and no test writes it."""
     from usermgmt.domains.config import service
     from usermgmt.kernel import settings
@@ -178,6 +178,15 @@ def no_system_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
         for function in vars(module).values():
             if "system_dir" in (getattr(function, "__kwdefaults__", None) or {}):
                 function.__kwdefaults__["system_dir"] = folder
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_system_configuration(system_configuration: Path) -> Iterator[None]:
+    """What a test sets as root is not there for the next one."""
+    yield
+    for path in system_configuration.iterdir():
+        path.unlink()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -124,7 +124,7 @@ def parse(text: str) -> dict[str, object]:
     import tomllib
 
     for number, content in enumerate(text.split("\n"), 1):
-        if content.count(".") > _MAX_DOTS:
+        if content.count(".") > _MAX_DOTS and _outside_texts(content, text) > _MAX_DOTS:
             raise TomlFault(number, _("the line has more than {count} dots").format(count=_MAX_DOTS))
     try:
         return tomllib.loads(text)
@@ -135,6 +135,14 @@ def parse(text: str) -> dict[str, object]:
     except ValueError:
         # int() refuses more than 4,300 digits
         raise TomlFault(0, _("it holds a number with too many digits")) from None
+
+
+def _outside_texts(line: str, document: str) -> int:
+    """Count the dots of ``line`` that may be those of keys."""
+    if '"""' in document or "'''" in document:
+        # a text may have begun on another line
+        return line.count(".")
+    return re.sub(r'"(?:\\.|[^"\\])*"|\'[^\']*\'', "", line).count(".")
 
 
 TOML_PROBLEMS = (

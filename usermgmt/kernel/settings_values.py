@@ -304,6 +304,14 @@ def _mask_parameter(match: re.Match[str]) -> str:
     return f"{match[1]}={MASKED}" if unquote_plus(match[1]).lower() in _SECRET_PARAMETERS else match[0]
 
 
+def _shown_number(raw: object) -> str:
+    try:
+        return str(raw)
+    except ValueError:
+        # 0xfff... is read in any length, and no number of more than 4,300 digits is written, nor what holds one
+        return "0x…"
+
+
 def quoted(setting: Setting, raw: object) -> str:
     """Return ``raw`` for a message: in quotes, cut where it is long, without what is or may be secret."""
     # a URL with a slip in it, or a password where its file belongs, must not be printed back
@@ -311,6 +319,6 @@ def quoted(setting: Setting, raw: object) -> str:
         return MASKED
     if isinstance(raw, bool):
         return str(raw).lower()
-    text = mask_url(raw) if isinstance(raw, str) else str(raw)
+    text = mask_url(raw) if isinstance(raw, str) else _shown_number(raw)
     text = text if len(text) <= 60 else text[:59] + "…"
     return f'"{text}"' if isinstance(raw, str) else text

@@ -160,12 +160,21 @@ def test_an_entry_with_a_slip_is_refused_with_the_nearest(entry, says):
         ("[fields]\nname = { first = ['a'] }", "there is no field name"),
         ("[skip]\na = 1", "skip.a is neither"),
         ("[constants]\nkind = 1", "the constant kind is not a text"),
+        ("[columns]\na = email", "map.toml:2: "),
+        ("[columns]\na = " + "[" * 5000, "nested too deeply"),
+        ("[columns]\na = " + "9" * 5000, "too many digits"),
+        ("[columns]\n" + ".".join("a" * 20_000) + " = 1", "map.toml:2: the line has more than 200 dots"),
     ],
 )
 def test_a_map_with_a_slip_is_refused_with_the_nearest(text, says):
     with pytest.raises(BadMap) as caught:
         mapfile.read_map(text, "map.toml", IMPORTER)
     assert says in f"{caught.value.message} {caught.value.advice}"
+
+
+def test_a_line_of_a_map_may_hold_any_number_of_texts_with_dots():
+    table = ", ".join(f"'1.{n}' = 'd.{n}'" for n in range(500))
+    assert made(f"values = {{ {table} }}", "1.77") == "d.77"
 
 
 # -- records -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from usermgmt.domains.import_ import transforms
 from usermgmt.domains.import_.errors import BadMap
 from usermgmt.domains.import_.shapes import Shape, Shaping
 from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.settings_file import TomlFault, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,9 +61,9 @@ def decoded(data: bytes, file: str) -> str:
 def parsed(text: str, file: str) -> dict[str, Any]:
     """Return a map as the tables that it is; raises ``BadMap``."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadMap(file=file, problem=str(error)) from None
+        return parse(text)
+    except TomlFault as fault:
+        raise BadMap(file=f"{file}:{fault.line}" if fault.line else file, problem=fault.problem) from None
 
 
 def read_map(text: str, file: str, importer: Importer) -> Map:
