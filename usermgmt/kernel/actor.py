@@ -32,8 +32,13 @@ class Actor:
     login_uid: int | None = None
     via: str = "direct"
     user_uid: str = ""
-    narrow: bool = False
-    """Whether the call may come through sudo, proven or not: then it takes and gives data through its streams only."""
+    doubtful: bool = False
+    """Whether the call may come through a sudo that is no longer there to prove it."""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the call takes and gives data through its streams only, as one through sudo does."""
+        return self.via == "sudo" or self.doubtful
 
     @property
     def name(self) -> str:
@@ -79,10 +84,10 @@ def resolve(env: Mapping[str, str]) -> Actor:
     parent = _parent_uids()
     proven = claimed is not None and parent == (claimed, 0)
     own = parent == (euid, euid) and os.getppid() != _ADOPTER
-    narrow = proven or (claimed is not None and not own)
+    doubtful = claimed is not None and not own
     kind = "root" if euid == 0 else "owner"
     via = "sudo" if proven else "direct"
-    return Actor(kind, str(euid), euid, claimed, _login_uid(), via, narrow=narrow)
+    return Actor(kind, str(euid), euid, claimed, _login_uid(), via, doubtful=doubtful)
 
 
 def _claim(env: Mapping[str, str]) -> int | None:

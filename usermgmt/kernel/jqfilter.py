@@ -11,10 +11,13 @@ import orjson
 
 from usermgmt.kernel.errors import UsageProblem
 from usermgmt.kernel.i18n import N_, _, retold
+from usermgmt.kernel.signals import deadly
 from usermgmt.kernel.text import json_neutral, neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+_END = object()
 
 # jq's grammar has these at the head of a program only. They read files, and whoever calls through sudo must not choose
 # which files the store's account reads.
@@ -85,9 +88,20 @@ def run_one(expression: str, item: dict[str, Any], *, narrow: bool = False) -> I
     return _lines(_program(expression, narrow=narrow), item)
 
 
+def _results(program: Any, text: str) -> Iterator[Any]:
+    """Yield what a filter makes of ``text``; one that never ends can be ended (``def f: f; f``)."""
+    results = iter(program.input_text(text))
+    while True:
+        with deadly():
+            result = next(results, _END)
+        if result is _END:
+            return
+        yield result
+
+
 def _lines(program: Any, value: Any) -> Iterator[str]:
     try:
-        for result in program.input_text(orjson.dumps(value).decode()):
+        for result in _results(program, orjson.dumps(value).decode()):
             if isinstance(result, str):
                 # raw, as promised, but never what a terminal obeys; line breaks and tabs are data
                 yield "\n".join("\t".join(map(neutral, line.split("\t"))) for line in result.split("\n"))
