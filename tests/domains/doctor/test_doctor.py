@@ -20,7 +20,7 @@ STORE_CHECKS = {"store", "schema", "key", "anchor", "clock", "integrity", "audit
 def checked(run, exit=0, **more):  # noqa: A002 - the word of the contract
     """Run the checks and return what is not well, by check; on PostgreSQL the tests' server may lose data."""
     if run.engine == "postgresql" and exit == 0:
-        exit = 10  # noqa: A001
+        exit = 10  # noqa: A001 - the parameter above
     rows = run("doctor --json", exit=exit, **more).json
     return {row["check"]: row for row in rows if row["severity"] not in ("ok", "info") and row["check"] != "durability"}
 

@@ -19,7 +19,7 @@ def mode(path) -> int:
 def mended(run, line="doctor --fix --json", exit=0, **more):  # noqa: A002 - the word of the contract
     """Run it; returns what was mended, by check, without what the tests' server is warned about."""
     if run.engine == "postgresql" and exit == 0:
-        exit = 10  # noqa: A001
+        exit = 10  # noqa: A001 - the parameter above
     rows = run(line, exit=exit, **more).json
     return {row["check"]: row["outcome"] for row in rows if row["outcome"] not in ("unchanged", "refused")}
 

@@ -120,7 +120,7 @@ def _take_out(piece: Piece, skipped: set[int], refused: Mapping[int, TransformFa
     for one in asides:
         one.position = bisect_left(kept, one.position)
     asides += [Aside(bisect_left(kept, row), lines[row], error, raw[row]) for row, error in refused.items()]
-    asides += [Aside(bisect_left(kept, row), lines[row]) for row in skipped - set(refused)]
+    asides += [Aside(bisect_left(kept, row), lines[row]) for row in skipped]
     piece.asides = deque(sorted(asides, key=lambda one: (one.position, one.line)))
     piece.chunk.lines = [lines[row] for row in kept]
     piece.raw = [raw[row] for row in kept]
