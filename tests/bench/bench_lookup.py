@@ -1,38 +1,41 @@
-"""Lookups in stores of 10,000 and 100,000 users: how they grow."""
+"""Lookups, pages and searches in stores of a tenth of the users and of all: how they grow, and the slowest search.
+
+``USERMGMT_BENCH_USERS`` is the larger number; the limits are stated for 1,000,000.
+"""
 
 from __future__ import annotations
 
+import random
 import statistics
 
 import pytest
+from bench_import import SIZE, make
 from measure import exponent, seconds
 
 pytestmark = pytest.mark.bench
 
 LINES = {
-    "by username": "user show u{n}",
-    "by email": "user show email:u{n}@example.com",
+    "by username": "user show user{n:07d}",
+    "by email": "user show email:user{n:07d}@example.com",
     "by id": "user show id:{n}",
     "unknown, with suggestion": "user show zz{n}",
     "first page": "user list --limit 20 --fields username -o tsv -q",
-    "search": "user list --search u{n}@ --fields username -o tsv",
+    "page in the middle": "user list --sort created_at --created-after {middle} --limit 20 --fields username -o tsv -q",
+    "two Chinese characters, a 50th of all": "user list --search 芳超 --limit 20 --fields username -o tsv -q",
+    "two Chinese characters, a third of all": "user list --search 教师 --limit 20 --fields username -o tsv -q",
+    "two Chinese characters, nobody": "user list --search 芳伟 --fields username -o tsv",
 }
 
 
-def fill(run, start, stop):
-    lines = "".join(f"u{n},u{n}@example.com\n" for n in range(start, stop))
-    run("import users -", stdin="username,email\n" + lines)
-
-
-def test_growth(run):
-    sizes = (10_000, 100_000)
+def test_growth(run, tmp_path):
+    sizes, dice = (SIZE // 10, SIZE), random.Random(3)
     medians: dict[str, list[float]] = {name: [] for name in LINES}
-    done = 0
     for size in sizes:
-        fill(run, done, size)
-        done = size
+        run(f"import users {make(tmp_path / 'u.csv', size)} -q --if-exists skip")
+        middle = run(f"user show id:{size // 2} --json").json["created_at"]
         for name, line in LINES.items():
-            times = [seconds(lambda text=line, i=n: run(text.format(n=1000 + i * 7), exit=None)) for n in range(15)]
+            lines = [line.format(n=dice.randrange(1, size), middle=middle) for _ in range(15)]
+            times = [seconds(lambda text=text: run(text, exit=None)) for text in lines]
             medians[name].append(statistics.median(times[1:]))
     print(f"\n{run.engine}: {sizes[0]} -> {sizes[1]} users, warm process")
     for name, (small, large) in medians.items():

@@ -73,7 +73,7 @@ def test_without_anything_the_table_holds(host):
 @pytest.mark.parametrize("layers", list(itertools.product([False, True], repeat=5)), ids=str)
 def test_the_later_layer_wins(host, layers):
     system, personal, named, environment, option = layers
-    expected = [(5000, "default")]
+    expected = [(20000, "default")]
     arguments = {"config": None, "overrides": {}}
     if system:
         host.write(host.system, "[import]\nchunk = 1\n")
@@ -328,7 +328,7 @@ def test_a_secret_in_the_wrong_place_is_not_printed_back(host, key, value):
         ("import.max_rows = 1.5\n", 1, "1.5 is not a whole number"),
         ("import.max_rows = true\n", 1, "true is not a whole number"),
         ("import.max_rows = 0\n", 1, "0 is outside 1 to"),
-        ("import.chunk = 5001\n", 1, "5001 is outside 1 to 5000"),
+        ("import.chunk = 20001\n", 1, "20001 is outside 1 to 20000"),
         ("[store]\n# c\nbusy_timeout = '2h'\n", 3, "outside 0 to 1h"),
         ("[store]\nbusy_timeout = 'soon'\n", 2, "not a duration"),
         ("import.max_file = '1GB'\n", 1, "not a size"),
@@ -339,7 +339,7 @@ def test_a_secret_in_the_wrong_place_is_not_printed_back(host, key, value):
         ("a = " + "{a=" * 100_000, 0, "nested too deeply"),
         ("lang = " + "9" * 5000, 1, "digits"),
         ("lang = 0x" + "f" * 5000, 1, "0x… is not a text"),
-        ("import.chunk = 0x" + "f" * 5000, 1, "0x… is outside 1 to 5000"),
+        ("import.chunk = 0x" + "f" * 5000, 1, "0x… is outside 1 to 20000"),
         (".".join("a" * 100_000) + " = 1\n", 1, "dots"),
         ("x = {a = '''\n''', " + ".".join("a" * 100_000) + " = ''}\n", 2, "dots"),
         ("".join(f"k{i} = 1\n" for i in range(50_000)), 0, "more than 1000 keys"),

@@ -185,6 +185,21 @@ def test_a_job_is_held_by_one_and_stands_in_nobodys_way(tmp_path):
     with turns.job(store, 7) as mine, turns.job(store, 7) as second, turns.job(store, (1 << 60) - 1) as other:
         assert (mine, second, other) == (True, False, True)
         assert turns.jobs(store, {6, 7, (1 << 60) - 1}) == {7, (1 << 60) - 1}
-        with turns.turn(store, 0.0) as left:
-            assert left == 0.0
+        with turns.turn(store, 0.0) as turn:
+            assert turn.left == 0.0
     assert turns.jobs(store, {7}) == set()
+
+
+def test_whose_turn_it_is_can_tell_that_somebody_waits(run):
+    with turns.turn(run.path, 5) as mine:
+        assert not mine.waited_for()
+        with turns.job(run.path, 7):
+            assert not mine.waited_for()
+        process = spawned(run, "user", "add", "alice")
+        until(mine.waited_for)
+    assert process.wait() == 0
+    process.communicate()
+
+
+def test_where_there_is_no_line_somebody_may_always_wait():
+    assert turns.Turn(1.0).waited_for()

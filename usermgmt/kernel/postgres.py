@@ -157,6 +157,13 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
+def waited_for(connection: Connection) -> bool:
+    """Tell whether another session waits for the end of this transaction, a writer's."""
+    # the first in line waits for the transaction, the others for the first
+    query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
+    return bool(connection.exec_driver_sql(query).scalar_one())
+
+
 def printable(url: URL) -> str:
     """Return the URL without its password."""
     return url.set(password=None).render_as_string(hide_password=True)

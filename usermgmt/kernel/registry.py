@@ -60,8 +60,9 @@ class Job:
 class Declaration:
     """What one domain offers: ``models`` and the functions are dotted names, imported when needed.
 
-    ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody:
-    a transaction that changed nothing else needs no entry, and ``audit verify --state`` does not compare them.
+    ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody,
+    or follow from audited rows as an index does: a transaction that changed nothing else needs no entry, and
+    ``audit verify --state`` does not compare them.
 
     ``upcoming`` names functions of the context and a time that yield what falls due before it, as ``jobs.Due`` in the
     order of time.

@@ -63,8 +63,8 @@ TABLE = (
     Setting("import.max_row", "size", 1 << 20, N_("The longest row of an imported file."), minimum=1),
     Setting("import.max_field", "size", 1 << 16, N_("The longest field of an imported row."), minimum=1),
     Setting("import.max_rows", "int", 10_000_000, N_("The most rows of one import."), minimum=1),
-    Setting("import.chunk", "int", 5000, N_("The most rows that an import commits at a time."), minimum=1,
-            maximum=5000),
+    Setting("import.chunk", "int", 20_000, N_("The most rows that an import commits at a time, fewer where others wait "
+            "to write."), minimum=1, maximum=20_000),
 )  # fmt: skip
 BY_KEY = {setting.key: setting for setting in TABLE}
 SECTIONS = {key.partition(".")[0] for key in BY_KEY if "." in key}

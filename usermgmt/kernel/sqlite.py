@@ -294,12 +294,13 @@ def _set_up(connection: Any, *, wal: bool) -> None:
 
 
 def for_bulk(connection: Any) -> None:
-    """Give a driver's connection memory for many changes: 64 MiB of pages, and 256 MiB of log between two checkpoints.
+    """Give a driver's connection memory for many changes: 128 MiB of pages, and 256 MiB of log between two checkpoints.
 
     In a store of a million users a chunk touches pages all over the indexes, which are in the log once for each chunk
-    and in the store once for each checkpoint: with 64 MiB of log twice as much was written. More pages changed nothing.
+    and in the store once for each checkpoint: with 64 MiB of log twice as much was written, and with 64 MiB of pages a
+    tenth more time was taken.
     """
-    for pragma in ("cache_size=-65536", "wal_autocheckpoint=65536"):
+    for pragma in ("cache_size=-131072", "wal_autocheckpoint=65536"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.cipher import StoreKey
     from usermgmt.kernel.settings import Settings
+    from usermgmt.kernel.turns import Turn
 
 _CHANGING = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE))\b",
@@ -126,6 +127,7 @@ class Store:
         self.engine = self._engine()
         self.changed = 0
         self._held: Connection | None = None
+        self._turn: Turn | None = None
         event.listen(self.engine, "before_cursor_execute", self._before)
         event.listen(self.engine, "after_cursor_execute", self._after)
 
@@ -210,8 +212,8 @@ class Store:
         path = self.place.path
         assert path is not None
         try:
-            with self.guarded(), turn(path, self.busy_timeout) as left:
-                engine = sqlite.engine(path, busy_timeout=left, key=self._find_key, exclusive=True)
+            with self.guarded(), turn(path, self.busy_timeout) as mine:
+                engine = sqlite.engine(path, busy_timeout=mine.left, key=self._find_key, exclusive=True)
                 with engine.connect() as connection:
                     connection.execution_options(lockless=True)
                     yield connection
@@ -258,9 +260,9 @@ class Store:
     def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
         line = self.in_line() if writes else nullcontext()
         # whoever waits has no connection: a store is encrypted when nobody has it open
-        with self.guarded(), line as left, self._connection(writes=writes) as connection:
-            if left is not None:
-                sqlite.be_patient(connection.connection.driver_connection, left)
+        with self.guarded(), line as mine, self._connection(writes=writes) as connection:
+            if mine is not None:
+                sqlite.be_patient(connection.connection.driver_connection, mine.left)
             last = self._identify(connection)
             connection.execution_options(lockless=False, writes=writes)
             with connection.begin():
@@ -269,17 +271,29 @@ class Store:
                 yield connection
 
     @contextmanager
-    def in_line(self) -> Iterator[float | None]:
+    def in_line(self) -> Iterator[Turn | None]:
         """Wait in line for the writers' lock, which a connection takes inside; on PostgreSQL the lock is the line.
 
-        Gives the seconds that are left to wait for others, None where the lock waits by itself.
-        Raises ``StoreBusy``, ``UnsafeStore``.
+        Gives None where the lock waits by itself. Raises ``StoreBusy``, ``UnsafeStore``.
         """
         if self.place.path is None:
             yield None
             return
-        with turn(self.place.path, self.busy_timeout) as left:
-            yield left
+        with turn(self.place.path, self.busy_timeout) as mine:
+            self._turn = mine
+            try:
+                yield mine
+            finally:
+                self._turn = None
+
+    def waited_for(self) -> bool:
+        """Tell, within the writers' transaction of ``holding``, whether another writer waits for its end."""
+        if self._turn is not None:
+            return self._turn.waited_for()
+        assert self._held is not None
+        from usermgmt.kernel import postgres
+
+        return postgres.waited_for(self._held)
 
     def _identify(self, connection: Connection) -> Anchor | None:
         """Read what the store is, and then its last anchor, before the snapshot that is compared with it begins.

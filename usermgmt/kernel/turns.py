@@ -20,6 +20,7 @@ import stat
 import struct
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from usermgmt.kernel.errors import StoreBusy, UnsafeStore
@@ -45,20 +46,34 @@ def beside(store: Path) -> Path:
     return store.with_name(store.name + SUFFIX)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn of one writer; ``left`` are the seconds of its patience that are left to wait for SQLite's own lock."""
+
+    left: float
+    _file: int | None = None
+    _ticket: int = 0
+
+    def waited_for(self) -> bool:
+        """Tell whether somebody stands in line behind; also where nobody can tell."""
+        return self._file is None or _holder(self._file, self._ticket + 1, _JOBS) is not None
+
+
 @contextmanager
-def turn(store: Path, patience: float) -> Iterator[float]:
-    """Wait in line to write to ``store``, and keep the turn to the end; gives the seconds of ``patience`` left.
+def turn(store: Path, patience: float) -> Iterator[Turn]:
+    """Wait in line to write to ``store``, and keep the turn to the end.
 
     Raises ``StoreBusy`` when ``patience`` seconds were not enough, ``UnsafeStore`` for a planted file.
     """
     limit = time.monotonic() + patience
     file = _open(store)
     if file is None:
-        yield patience
+        yield Turn(patience)
         return
     try:
-        _wait(file, _ticket(file), limit, patience)
-        yield max(limit - time.monotonic(), 0.0)
+        ticket = _ticket(file)
+        _wait(file, ticket, limit, patience)
+        yield Turn(max(limit - time.monotonic(), 0.0), file, ticket)
     finally:
         os.close(file)
 

@@ -24,14 +24,15 @@ def doctor(
     ctx: Context,
     fix: Annotated[bool, Option("--fix", help=N_("Mend what can be mended without a risk."))] = False,
 ) -> Listing | Batch:
-    """Check the store and what it stands on: configuration, files, disk, key, anchors, clock, integrity, audit.
+    """Check the store and what it stands on: configuration, files, disk, key, anchors, clock, integrity, audit, search.
 
     Goes as far as a broken store lets it. Exit code 0: all is well; 10: something should be mended; 12: the store or
     its audit is not what it should be; 8: the store cannot be opened.
 
-    --fix shuts other accounts out of files and directories, makes a missing public key and missing anchors again, gives
-    the store its write-ahead log, removes what a killed run left, and answers with what was mended and what is left.
-    Where a verification failed nothing but those rights is touched, since it may be evidence.
+    --fix shuts other accounts out of files and directories, makes a missing public key, missing anchors and a wrong
+    index of names again, gives the store its write-ahead log, removes what a killed run left, and answers with what
+    was mended and what is left. Where a verification failed nothing but those rights is touched, since it may be
+    evidence.
 
     Examples:
     usermgmt doctor

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from usermgmt.domains.doctor.types import Fix
 from usermgmt.domains.store import places
+from usermgmt.domains.user import bigrams
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.frontier import Frontier
@@ -103,6 +104,16 @@ def write_ahead(store: Store) -> Fix:
             connection.close()
 
     return Fix(_("changed to wal"), do)
+
+
+def search_index(store: Store) -> Fix:
+    """Return the fix that makes the index behind searches again."""
+
+    def do() -> None:
+        with store.writing() as connection:
+            bigrams.rebuild(connection)
+
+    return Fix(_("made again"), do)
 
 
 def litter(folder: Path, name: str) -> Fix | None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from usermgmt.domains.doctor import fixes, surroundings
 from usermgmt.domains.doctor.types import Finding, Severity, advice
 from usermgmt.domains.store import contents, keeping, verifying
+from usermgmt.domains.user import bigrams
 from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
@@ -244,6 +245,17 @@ def _last(store: Store) -> Anchor | None:
         return None
 
 
+def search(_ctx: Context, store: Store) -> Iterator[Finding]:
+    """Compare the index behind searches with the users: whom it leaves out, no search finds."""
+    with store.reading() as connection:
+        holds = bigrams.holds(connection)
+    if holds:
+        yield Finding("search", Severity.OK, _("the index of names is that of the users"))
+    else:
+        told = _("the index of names is not that of the users: searches may leave some out")
+        yield Finding("search", Severity.WARNING, told, "usermgmt doctor --fix", fix=fixes.search_index(store))
+
+
 def region(_ctx: Context, store: Store) -> Iterator[Finding]:
     """Tell where phone numbers without a country are refused."""
     if store.meta.region is None:
@@ -261,5 +273,6 @@ CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
     "integrity": integrity,
     "journal": journal,
     "audit": audit,
+    "search": search,
     "region": region,
 }

@@ -114,8 +114,8 @@ def users(ctx: Context, file: File, reading: Reading, allow_confusable: AllowCon
     """Import users from CSV, TSV, JSON, NDJSON or XLSX, with every rule that adding them one by one has.
 
     A record is matched by uid, then external id, username, email. One that says nothing new is unchanged; whether one
-    that differs is refused, skipped or changes the user is for --if-exists to say. Saved in chunks of 5000 records:
-    a run that was broken off is completed by --resume with its id, or by running it again.
+    that differs is refused, skipped or changes the user is for --if-exists to say. Saved in chunks: a run that
+    was broken off is completed by --resume with its id, or by running it again.
 
     Examples:
     usermgmt import users users.csv

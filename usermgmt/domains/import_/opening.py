@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from usermgmt.domains.import_ import resuming
 from usermgmt.domains.import_.mapfile import MAP_MAX, decoded, read_map
 from usermgmt.domains.import_.mapping import Resolver
-from usermgmt.domains.import_.pieces import Pieces
+from usermgmt.domains.import_.pieces import MOST, Pieces
 from usermgmt.domains.import_.source import Tracked
 from usermgmt.engines.tabular.reading import open_table
 from usermgmt.engines.tabular.types import Format, Limits
@@ -61,7 +61,7 @@ def opened(
             resuming.check_file(row, name, source.fingerprint())
         with _table(ctx, source, name, options) as table:
             resolver = Resolver(name, known, given, ignore_unknown=options.ignore_unknown)
-            pieces = Pieces(table, resolver, ctx.settings.number("import.chunk"))
+            pieces = Pieces(table, resolver, min(MOST, ctx.settings.number("import.chunk")))
             if row is not None:
                 resuming.check_shown(row, table)
                 pieces.skip(row["done"])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from usermgmt.domains.import_.mapping import Resolver
     from usermgmt.engines.tabular.reading import Table
 
+MOST = 5000
+"""Records of a piece, which is what a run holds in memory."""
 _BYTES = 8 << 20
 """How much of the file one piece holds at most, but for the records of one look."""
 _LOOK = 50

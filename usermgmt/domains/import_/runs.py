@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 SLICE = 1000
 """Records between two looks at the clock."""
-LONGEST = 0.5
-"""Seconds that one transaction may keep other writers waiting."""
+SHARE = 0.2
+"""Seconds that one transaction goes on for while other writers wait."""
+LONGEST = 2.0
+"""Seconds that one transaction goes on for while nobody waits: in a large store it changes pages all over the indexes,
+and has to write each of them once, however many records it holds."""
 TOLD = 10
 """Refusals that are told on standard error where a report has them all."""
 
@@ -36,6 +39,21 @@ TOLD = 10
 def json_wanted(ctx: Context) -> bool:
     """Tell whether errors are wanted as JSON: then nothing else may follow them."""
     return ctx.output.format in ("json", "ndjson")
+
+
+class Room:
+    """How much one transaction still takes: ``most`` records, and the less time the more others are in a hurry."""
+
+    def __init__(self, most: int, waited_for: Callable[[], bool]) -> None:
+        self._most = most
+        self._waited_for = waited_for
+        self._began = monotonic()
+
+    def left(self, taken: int) -> int:
+        """Return how many records it takes beside those that it took."""
+        spent = monotonic() - self._began
+        over = spent >= LONGEST or (spent >= SHARE and self._waited_for())
+        return 0 if over else max(self._most - taken, 0)
 
 
 class _RolledBack(Exception):
@@ -120,10 +138,9 @@ class Run:
     def _in_one(self, pieces: Iterable[Piece]) -> None:
         try:
             with self._ctx.store.holding(), transaction.writing(self._ctx):
-                for piece in pieces:
-                    checked = self._session.read(piece.chunk) if piece.count else None
+                for piece in self._checked(pieces):
                     tally = Tally()
-                    self._write(piece, checked, 0, LONGEST * 1e9, tally)
+                    self._write(piece, None, tally)
                     self.tally = self.tally.plus(tally)
                     # what was gathered is written now, and rolled back with the rest: memory stays flat
                     self._ctx.log.close()
@@ -143,23 +160,38 @@ class Run:
             self._journal.save(self.tally, 0, state)
 
     def _in_chunks(self, pieces: Iterable[Piece], journal: Journal) -> None:
-        for piece in pieces:
-            # read before the transaction: checking a record takes longer than writing it
-            checked = self._session.read(piece.chunk) if piece.count else None
-            row, more = 0, True
-            while more:
-                with self._chunk(journal) as tally:
-                    row = self._write(piece, checked, row, LONGEST, tally)
-                    more = row < piece.count and not self._halted
-                    self.state = self._standing(piece, row)
+        rest = self._checked(pieces)
+        piece = next(rest, None)
+        while piece is not None and self.state == State.RUNNING:
+            with self._chunk(journal) as tally:
+                room = self._room()
+                while piece is not None and self.state == State.RUNNING and room.left(tally.read):
+                    self._write(piece, room, tally)
+                    # what was gathered is written now: memory stays flat
+                    self._ctx.log.close()
+                    self.state = self._standing(piece)
+                    if piece.done and room.left(tally.read):
+                        piece = next(rest, None)
+            if piece is not None and piece.done:
+                # before the next transaction: checking a record takes longer than writing it
+                piece = next(rest, None)
         if self.state == State.RUNNING:
             # nothing was left to read
             with self._chunk(journal):
                 self.state = State.DONE
 
-    def _standing(self, piece: Piece, row: int) -> State:
-        """Return how the run stands once ``row`` sound records of ``piece`` have their outcome."""
-        if piece.last and row >= piece.count and not piece.asides:
+    def _checked(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            if piece.count:
+                piece.checked = self._session.read(piece.chunk)
+            yield piece
+
+    def _room(self) -> Room:
+        return Room(self._ctx.settings.number("import.chunk"), self._ctx.store.waited_for)
+
+    def _standing(self, piece: Piece) -> State:
+        """Return how the run stands after what was written of ``piece``."""
+        if piece.last and piece.done and not piece.asides:
             return State.DONE
         return State.STOPPED if self._halted else State.RUNNING
 
@@ -193,20 +225,21 @@ class Run:
                 if self._report is not None:
                     self._report.cut(journal.report_bytes)
 
-    def _write(self, piece: Piece, checked: object, row: int, seconds: float, tally: Tally) -> int:
-        """Write records from ``row`` on until the time is over, count them, and return where it came to."""
-        began = monotonic()
-        self._pass(piece, row, tally)
-        while row < piece.count and not self._halted and monotonic() - began < seconds:
-            stop = min(row + SLICE, piece.count)
+    def _write(self, piece: Piece, room: Room | None, tally: Tally) -> None:
+        """Write what is left of ``piece``, until ``room`` is used up, and count it."""
+        self._pass(piece, piece.row, tally)
+        while not (piece.done or self._halted):
+            left = SLICE if room is None else room.left(tally.read)
+            if not left:
+                return
+            stop = min(piece.row + min(SLICE, left), piece.count)
             if self._halt:
                 stop = min(stop, next((one.position for one in piece.asides if one.error is not None), stop))
-            written = self._session.write(checked, row, stop, halt=self._halt)
+            written = self._session.write(piece.checked, piece.row, stop, halt=self._halt)
             self._count(piece, written, tally)
-            row = row + sum(written.counts.values()) if written.refused else stop
+            piece.row = piece.row + sum(written.counts.values()) if written.refused else stop
             # behind the refused record nothing has been looked at
-            self._pass(piece, row - written.refused, tally)
-        return row
+            self._pass(piece, piece.row - written.refused, tally)
 
     # -- counting and telling --------------------------------------------------------------------------------------
 

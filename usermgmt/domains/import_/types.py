@@ -101,17 +101,27 @@ class Aside:
 
 @dataclass(slots=True)
 class Piece:
-    """Some records of the file as they stand in it, and as columns of fields; ``last`` says that no others follow."""
+    """Some records of the file as they stand in it, and as columns of fields; ``last`` says that no others follow.
+
+    ``checked`` is what the importer made of them; the first ``row`` have their outcome.
+    """
 
     chunk: Chunk
     raw: list[Any]
     asides: deque[Aside] = field(default_factory=deque)
     last: bool = False
+    checked: object = None
+    row: int = 0
 
     @property
     def count(self) -> int:
         """How many sound records there are."""
         return len(self.chunk.lines)
+
+    @property
+    def done(self) -> bool:
+        """Whether every sound record has its outcome."""
+        return self.row >= self.count
 
 
 @dataclass(slots=True)

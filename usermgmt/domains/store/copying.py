@@ -127,8 +127,8 @@ def overwrite(live: Store, copy: Path, finish: Callable[[Head], None]) -> None:
     path, key = live.place.path, live.key
     with (
         raw_connection(copy, key=key) as source,
-        turn(path, live.busy_timeout) as left,
-        raw_connection(path, left, key) as target,
+        turn(path, live.busy_timeout) as mine,
+        raw_connection(path, mine.left, key) as target,
     ):
         _same_pages(source, target)
         if target.execute("PRAGMA journal_mode").fetchone()[0] == "wal":

@@ -107,10 +107,10 @@ def _steps(ctx: Context, store: Store, path: Path, told: dict[str, Any]) -> Log 
 
 @contextmanager
 def _locked(store: Store) -> Iterator[Connection]:
-    with store.guarded(), store.in_line() as left, store.engine.connect() as connection:
-        if left is not None:
+    with store.guarded(), store.in_line() as mine, store.engine.connect() as connection:
+        if mine is not None:
             raw: Any = connection.connection.driver_connection
-            sqlite.be_patient(raw, left)
+            sqlite.be_patient(raw, mine.left)
             # a step may make a table anew: with foreign keys on, dropping the old one would take its children along;
             # the switch does nothing inside a transaction
             raw.execute("PRAGMA foreign_keys=OFF")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from usermgmt.domains.user import rules, state
+from usermgmt.domains.user import bigrams, rules, state
 from usermgmt.domains.user.declares import USER
 from usermgmt.domains.user.state import address, external_id, tag, user
 from usermgmt.kernel import bulk
@@ -32,6 +32,7 @@ def create(ctx: Context, given: Columns, lists: Columns, count: int) -> None:
     ids = bulk.next_ids(ctx.db, user, count)
     stored = {name: column for name, column in columns.items() if name in _STORED}
     bulk.insert(ctx.db, user, {"id": ids, "version": [1] * count, **stored})
+    bigrams.insert(ctx.db, ids, columns)
     _insert_lists(ctx, ids, lists)
     ctx.log.extend(_drafts(ctx, columns | lists, count))
 

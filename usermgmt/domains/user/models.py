@@ -147,6 +147,20 @@ class UserTag(Model, table=True):
     tag: str = Field(sa_type=Text, primary_key=True)
 
 
+class UserBigram(Model, table=True):
+    """Two characters that stand side by side in a name of the user (``bigrams``); it follows from the user's row.
+
+    No foreign key: one tree serves searches, and a second one, to find the rows of a user who is removed, would take
+    as long again to write; ``bigrams.change`` knows them.
+    """
+
+    __tablename__ = "user_bigram"
+    __table_args__ = (length("bigram", 2, 2), KEYED)
+
+    bigram: str = Field(sa_type=Text, primary_key=True)
+    user_id: int = Field(sa_type=BigId, primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
 class UserNote(Model, table=True):
     """What an operator wrote about a user; appended, never changed."""
 

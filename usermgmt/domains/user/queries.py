@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import standing, state
+from usermgmt.domains.user import bigrams, standing, state
 from usermgmt.domains.user.state import address, external_id, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.i18n import _
@@ -36,7 +34,6 @@ SORTS = {
 _STANDING = ("status", "valid_from", "valid_until")
 _NEEDS = {"active": _STANDING, "cause": _STANDING, "age": ("birth_date",)}
 _CHUNK = 2000
-_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _tagged(op: str, value: Any) -> Any:
@@ -52,17 +49,15 @@ def _tagged(op: str, value: Any) -> Any:
 
 def _found(op: str, value: Any) -> Any:
     del op
-    # part of a username or an address, in the form in which these are unique (identifiers.py)
-    username = normalize("NFKC", value).lower()
-    email = normalize("NFC", normalize("NFD", value).casefold())
-    # names are kept as written; lower() folds ASCII on both engines, and other scripts are compared as they are
-    named = (user.c.display_name, user.c.full_name, user.c.occupation)
-    return sa.or_(
-        contains(user.c.username_norm, username),
-        contains(user.c.email_norm, email),
-        *(contains(sa.func.lower(target), value.translate(_SMALL)) for target in named),
+    small = bigrams.as_name(value)
+    found = sa.or_(
+        contains(user.c.username_norm, bigrams.as_username(value)),
+        contains(user.c.email_norm, bigrams.as_email(value)),
+        *(contains(sa.func.lower(user.c[name]), small) for name in bigrams.NAMES),
         contains(user.c.phone, value),
     )
+    among = bigrams.holding(value)
+    return found if among is None else sa.and_(among, found)
 
 
 FIELDS: Mapping[str, Callable[[str, Any], Any]] = {

@@ -172,8 +172,7 @@ def remove(ctx: Context, user_id: int) -> Change:
     probe = {user_id: dict(before)}
     state.attach_notes(ctx.db, probe)
     gone = {name: [value, None] for name, value in state.folded(probe[user_id]).items()}
-    ctx.db.execute(sa.delete(user).where(user.c.id == user_id))
-    ctx.audit(E.USER_REMOVE, ctx.target, changes=gone)
+    writing.remove(ctx, before, gone)
     return _result(ctx, REMOVED, before)
 
 

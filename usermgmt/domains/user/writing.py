@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import state
+from usermgmt.domains.user import bigrams, state
 from usermgmt.domains.user.state import former_name, user
 from usermgmt.kernel import bulk
 from usermgmt.kernel.events import E
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROW = tuple(name for name in state.COLUMNS if name != "id")
 LISTS = ("tags", "external_ids", "addresses")
+_SEARCHED = (*bigrams.NAMES, *bigrams.IDENTIFIERS)
 
 
 class Former(NamedTuple):
@@ -35,6 +36,7 @@ def create(ctx: Context, states: Sequence[State]) -> None:
     for user_id, one in zip(bulk.next_ids(ctx.db, user, len(states)), states, strict=True):
         one["id"] = one["id"] or user_id
     bulk.insert(ctx.db, user, {name: [one[name] for one in states] for name in state.COLUMNS})
+    bigrams.insert(ctx.db, [one["id"] for one in states], {name: [one[name] for one in states] for name in _SEARCHED})
     for one in states:
         state.replace_lists(ctx.db, one["id"], one, [name for name in LISTS if one[name]])
         made = state.changes({}, one)
@@ -48,9 +50,17 @@ def change(
     made = state.changes(before, after)
     columns = {name: after[name] for name in ROW if after[name] != before[name]}
     ctx.db.execute(sa.update(user).where(user.c.id == before["id"]).values(**columns))
+    bigrams.change(ctx.db, before["id"], before, after)
     state.replace_lists(ctx.db, before["id"], after, made)
     ctx.audit(action, f"user:{before['uid']}", changes=state.recorded(made, before, after, ctx.now), facts=facts)
     return made
+
+
+def remove(ctx: Context, before: State, gone: Mapping[str, Any]) -> None:
+    """Delete a user's rows, with the entry that tells what is ``gone``."""
+    bigrams.change(ctx.db, before["id"], before, {})
+    ctx.db.execute(sa.delete(user).where(user.c.id == before["id"]))
+    ctx.audit(E.USER_REMOVE, f"user:{before['uid']}", changes=gone)
 
 
 def give_up_name(ctx: Context, before: State, after: State) -> None:
