@@ -119,6 +119,12 @@ def _decoded(path: Path, data: bytes) -> str:
         raise BadConfiguration(hint="", path=f"{path}:{line}", problem=_("it is not UTF-8")) from None
 
 
+_BARE_KEY = re.compile(r"""\s*\[*\s*[\w.-]*[^\W\x00-\x7f][^"'=\]]*[=\]]""")
+"""A line that begins with a key, or names a table, as whoever does not know that TOML forbids it would write it."""
+_KEY_MAX = 200
+"""How much of a line is looked at for that."""
+
+
 def parse(text: str) -> dict[str, object]:
     """Return the tables of a TOML document; raises ``TomlFault``."""
     import tomllib
@@ -129,7 +135,10 @@ def parse(text: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise TomlFault(*_located(str(error))) from None
+        line, problem = _located(str(error))
+        if line and _BARE_KEY.match(text.split("\n")[line - 1][:_KEY_MAX]):
+            problem = _("a key with other letters than ASCII stands in quotes")
+        raise TomlFault(line, problem) from None
     except RecursionError:
         raise TomlFault(0, _("it is nested too deeply")) from None
     except ValueError:

@@ -220,6 +220,7 @@ def test_a_resumed_run_goes_on_with_its_own_options_and_map(run, killed):
     mapping.unlink()
     found = shown(run, name)["options"]
     assert (found["if_exists"], found["on_error"], found["delimiter"]) == ("update", "continue", ";")
+    assert "sheet" not in found
     assert counts(resume(run, path, name).json) == {"created": 5, "updated": 1}
     assert run("user show u4 --json").json["occupation"] == "cook"
     run("audit verify --state")

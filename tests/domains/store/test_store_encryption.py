@@ -164,6 +164,26 @@ def test_where_encryption_is_required_nothing_plain_is_made(run, tmp_path):
     assert info(run)["encrypted"] is True
 
 
+@pytest.mark.engines("sqlite")
+def test_where_encryption_is_required_no_copy_is_plain(run, tmp_path):
+    env = {"USERMGMT_STORE_ENCRYPTION": "required"}
+    copy = tmp_path / "copy.db"
+    assert run(f"store copy-to {copy} --json", env=env, exit=6).error["code"] == "store.must_be_encrypted"
+    assert not copy.exists()
+    run("store encrypt")
+    run(f"store copy-to {copy}", env=env)
+    assert not is_plain(copy)
+    assert run(["--store", str(copy), "store", "info", "--json"]).json["encrypted"] is True
+
+
+@pytest.mark.engines("postgresql")
+def test_where_encryption_is_required_no_file_is_made_of_a_database(run, tmp_path):
+    copy = tmp_path / "copy.db"
+    answer = run(f"store copy-to {copy} --json", env={"USERMGMT_STORE_ENCRYPTION": "required"}, exit=6)
+    assert answer.error["code"] == "store.must_be_encrypted"
+    assert not copy.exists()
+
+
 # -- backups -----------------------------------------------------------------------------------------------------------
 
 

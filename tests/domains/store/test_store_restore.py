@@ -255,3 +255,7 @@ def test_a_simulated_store_is_restored_at_its_own_time(run):
 
 def test_now_is_refused_where_the_store_is_real(backed):
     backed("store restore b.db --yes --now 2030-01-01", exit=2)
+
+
+def test_a_name_that_no_file_has_is_3(run):
+    assert run(["store", "restore", "\ud800.db", "--yes", "--json"], exit=3).error["code"] == "file.not_found"

@@ -44,7 +44,7 @@ _SHOWN = ("from", "encoding", "delimiter")
 def kept(options: Options, table: Table) -> dict[str, Any]:
     """Return what the row of a run keeps of its options."""
     found = {**{name: getattr(options, attribute) for name, attribute in _KEPT.items()}, **_shown(table)}
-    return {name: value for name, value in found.items() if value not in (None, False)}
+    return {name: value for name, value in found.items() if value not in (None, False, "")}
 
 
 def _shown(table: Table) -> dict[str, Any]:

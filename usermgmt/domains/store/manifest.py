@@ -72,8 +72,10 @@ def read(path: Path) -> Manifest | None:
     place = beside(path)
     try:
         with place.open("rb") as stream:
-            values = orjson.loads(stream.read(_LONGEST))
-    except FileNotFoundError:
+            data = stream.read(_LONGEST)
+        values = orjson.loads(data)
+    except (FileNotFoundError, UnicodeEncodeError):
+        # the latter is a name that no file has
         return None
     except (OSError, ValueError):
         raise BackupBroken(path=path, problem=_("its manifest cannot be read")) from None
