@@ -60,9 +60,9 @@ class Job:
 class Declaration:
     """What one domain offers: ``models`` and the functions are dotted names, imported when needed.
 
-    ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody,
-    or follow from audited rows as an index does: a transaction that changed nothing else needs no entry, and
-    ``audit verify --state`` does not compare them.
+    ``operational`` names its tables that the audit leaves out, since they say how a job stands and nothing of anybody:
+    a transaction that changed nothing else needs no entry, and ``audit verify --state`` does not compare them.
+    ``indexes`` names those that follow from audited rows, each with a function that tells whether it does.
 
     ``upcoming`` names functions of the context and a time that yield what falls due before it, as ``jobs.Due`` in the
     order of time.
@@ -72,6 +72,7 @@ class Declaration:
     models: str = ""
     audited: tuple[Audited, ...] = ()
     operational: frozenset[str] = frozenset()
+    indexes: dict[str, str] = field(default_factory=dict)
     importers: dict[str, str] = field(default_factory=dict)
     exporters: dict[str, str] = field(default_factory=dict)
     tick_jobs: tuple[Job, ...] = ()
@@ -95,6 +96,12 @@ def audited(kind: str) -> Audited | None:
 def operational() -> frozenset[str]:
     """Return the tables that the audit leaves out, of all domains."""
     return frozenset(name for one in declarations() for name in one.operational)
+
+
+@cache
+def indexes() -> dict[str, str]:
+    """Return the tables that follow from audited rows, each with the dotted name of what tells whether it does."""
+    return {name: dotted for one in declarations() for name, dotted in one.indexes.items()}
 
 
 def jobs() -> tuple[Job, ...]:

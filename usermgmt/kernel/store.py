@@ -46,8 +46,8 @@ _CHANGING = re.compile(
 
 @cache
 def _unaudited() -> re.Pattern[str]:
-    """Return what a change begins with that needs no entry: one of the audit itself, or of an operational table."""
-    tables = "|".join(sorted({"audit_(?:entry|pii|head|denial)", *registry.operational()}))
+    """Return what a change begins with that needs no entry: one of the audit, of an operational table, of an index."""
+    tables = "|".join(sorted({"audit_(?:entry|pii|head|denial)", *registry.operational(), *registry.indexes()}))
     return re.compile(rf'\s*(?:INSERT\s+INTO|COPY|UPDATE|DELETE\s+FROM)\s+"?(?:{tables})\b', re.IGNORECASE)
 
 

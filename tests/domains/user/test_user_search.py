@@ -100,7 +100,9 @@ def test_doctor_finds_an_index_that_leaves_somebody_out_and_makes_it_again(run):
     assert found(run, "伟明") == []
     check = {row["check"]: row["severity"] for row in run("doctor --json", exit=10).json}
     assert check["search"] == "warning"
+    assert "user_bigram" in run("audit verify --state", exit=12).err
     run("doctor --fix", exit=None)
+    run("audit verify --state")
     assert found(run, "伟明") == ["a"]
     assert {row["check"]: row["severity"] for row in run("doctor --json", exit=None).json}["search"] == "ok"
     run.sql("INSERT INTO user_bigram (bigram, user_id) VALUES ('李四', 1)")

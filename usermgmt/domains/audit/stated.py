@@ -32,12 +32,20 @@ _STREAM = {"stream_results": True, "yield_per": 2000}
 
 
 def check(connection: Connection, report: Report) -> int:
-    """Report every audited row that its entries do not give, and return how many rows were compared."""
+    """Report every audited row that its entries do not give, and return how many rows were compared.
+
+    What follows from such rows is held to them.
+    """
     compared = 0
     for declaration in registry.declarations():
         for declared in declaration.audited:
             compared += _compare(connection, declared, report)
             _look_for_missing(connection, declared, report)
+    for table, dotted in registry.indexes().items():
+        holds: Any = registry.resolve(dotted)
+        if not holds(connection):
+            text = _("the table {table} is not what follows from others: usermgmt doctor --fix makes it again")
+            report.add(Kind.STATE, text.format(table=table))
     return compared
 
 

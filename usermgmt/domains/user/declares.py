@@ -61,9 +61,9 @@ EXPIRING = Job(
 DECLARES = Declaration(
     domain="user",
     models="usermgmt.domains.user.models",
-    # who was told of which end: the telling itself is on the audit, and folds into nothing; what names are found by
-    # follows from the users
-    operational=frozenset({"user_notice", "user_bigram"}),
+    # who was told of which end: the telling itself is on the audit, and folds into nothing
+    operational=frozenset({"user_notice"}),
+    indexes={"user_bigram": "usermgmt.domains.user.bigrams:holds"},
     audited=(USER,),
     importers={"users": "usermgmt.domains.user.importing:IMPORTER"},
     exporters={"users": "usermgmt.domains.user.exporting:EXPORTER"},
