@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from usermgmt.domains.user import batches, fields, lookup, rules, state, writing
+from usermgmt.domains.user import attributes, batches, fields, lookup, rules, state, writing
 from usermgmt.domains.user.errors import DifferingUser, FixedUid, OwnAccount, SeveralUsers
 from usermgmt.domains.user.headers import GUESSES, PASSIVE
 from usermgmt.domains.user.reading import FIELDS, WORDS, Checked, ColumnReader
@@ -41,7 +41,7 @@ class UserImporter:
     """What ``import users`` knows of users."""
 
     fields: Sequence[str] = FIELDS
-    keyed = frozenset({"external_ids"})
+    keyed = frozenset({"external_ids", "attribute"})
     lists = frozenset({"tags", "external_ids", "addresses", "former_names"})
     words = WORDS
     passive = PASSIVE
@@ -223,7 +223,10 @@ class _Judge:
         self._check_former(former, values, None)
         uid = values.get("uid") or self._ctx.random.uuid7(self._ctx.clock.now())
         after = rules.new_state(
-            values, {**lists, "former_names": [name.username for name in former]}, uid, self._ctx.now
+            values,
+            {**_merged(rules.EMPTY_LISTS, lists), "former_names": [name.username for name in former]},
+            uid,
+            self._ctx.now,
         )
         rules.check_window(after)
         after["id"] = next(self._ids)
@@ -328,8 +331,10 @@ _NAME = frozenset({"username", "username_norm", "skeleton"})
 
 
 def _merged(before: State, lists: State) -> State:
-    """Return the lists as they shall be: ids in systems that the record does not name are left alone."""
+    """Return the lists as they shall be: ids in systems and attributes that the record does not name stay."""
     wanted = {name: value for name, value in lists.items() if name != "former_names"}
     if wanted.get("external_ids"):
         wanted["external_ids"] = {**before["external_ids"], **wanted["external_ids"]}
+    if "attributes" in wanted:
+        wanted["attributes"] = attributes.merged(before["attributes"], wanted["attributes"])
     return wanted

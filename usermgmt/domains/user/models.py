@@ -149,7 +149,7 @@ class UserTag(Model, table=True):
 
 
 class UserAttribute(Model, table=True):
-    """What the user is in an attribute that the configuration declares: canonical text, and its ``number`` if it is one."""
+    """What the user has as an attribute of the configuration: canonical text, and the whole number that it may be."""
 
     __tablename__ = "user_attribute"
     __table_args__ = (

@@ -8,12 +8,12 @@ from unicodedata import normalize
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import standing, state
-from usermgmt.domains.user.state import address, external_id, tag, user
+from usermgmt.domains.user import attributes, standing, state
+from usermgmt.domains.user.state import address, attribute, external_id, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.results import Listing
-from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate, contains
+from usermgmt.kernel.selectors import And, Compare, Or, Predicate, column, compile_predicate, contains
 from usermgmt.kernel.tables import audit_entry
 from usermgmt.kernel.usage import BadValue
 
@@ -50,6 +50,22 @@ def _tagged(op: str, value: Any) -> Any:
     return sa.and_(sa.exists().where(mine, tag.c.tag == value[0]), found == len(words))
 
 
+def _attributed(op: str, value: Any) -> Any:
+    """Compile what an attribute is: ``any`` of a name, a relation of a name and a value, a text ``within`` of names."""
+    name, wanted = value
+    mine = sa.select(attribute.c.user_id)
+    if op == "within":
+        holds = contains(sa.func.lower(attribute.c.value), wanted.translate(_SMALL))
+        return user.c.id.in_(mine.where(attribute.c.name.in_(name), holds))
+    mine = mine.where(attribute.c.name == name)
+    if op == "any":
+        return user.c.id.in_(mine)
+    if isinstance(wanted, int):
+        # the index on numbers is used only where its own condition stands in the query
+        return user.c.id.in_(mine.where(attribute.c.number.is_not(None), column(attribute.c.number)(op, wanted)))
+    return user.c.id.in_(mine.where(column(attribute.c.value)(op, wanted)))
+
+
 def _found(op: str, value: Any) -> Any:
     del op
     # part of a username or an address, in the form in which these are unique (identifiers.py)
@@ -71,22 +87,31 @@ FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "created_at": column(user.c.created_at),
     "username_norm": column(user.c.username_norm),
     "tag": _tagged,
+    "attribute": _attributed,
     "search": _found,
 }
 """What each field of a predicate compiles to."""
 
 
 def predicate(
-    *, status: Sequence[str] = (), tags: Sequence[str] = (), search: str = "", created_after: str = ""
+    *,
+    status: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    search: str = "",
+    searched: Sequence[str] = (),
+    created_after: str = "",
+    conditions: Sequence[Compare] = (),
 ) -> Predicate:
-    """Return the predicate of the shared selector options."""
-    parts: list[Predicate] = []
+    """Return the predicate of the shared selector options; ``searched`` are attributes in which a search looks too."""
+    parts: list[Predicate] = list(conditions)
     if status:
         parts.append(Compare("status", "in", tuple(status)))
     if tags:
         parts.append(Compare("tag", "=", tags[0]) if len(tags) == 1 else Compare("tag", "all", tuple(tags)))
     if search:
-        parts.append(Compare("search", "contains", search))
+        found = Compare("search", "contains", search)
+        within = Compare("attribute", "within", (tuple(searched), search))
+        parts.append(Or((found, within)) if searched else found)
     if created_after:
         parts.append(Compare("created_at", ">=", created_after))
     return And(tuple(parts))
@@ -130,6 +155,7 @@ def _columns(ctx: Context) -> list[Any]:
 _LISTS: dict[str, tuple[Any, Any, Any]] = {
     "tags": (tag, None, tag.c.tag),
     "external_ids": (external_id, external_id.c.system, external_id.c.external_id),
+    "attributes": (attribute, attribute.c.name, attribute.c.value),
     "addresses": (address, None, address.c.kind + ":" + address.c.value),
 }
 
@@ -173,6 +199,8 @@ def _value(ctx: Context, name: str, row: RowMapping) -> Any:
             return standing.age(row["birth_date"], ctx.today)
         case "external_ids":
             return row[name] or {}
+        case "attributes":
+            return attributes.typed(ctx.settings.attributes, row[name] or {})
         case "tags" | "addresses":
             return row[name] or []
     return row[name]
@@ -185,6 +213,7 @@ def shown(ctx: Context, record: Mapping[str, Any]) -> dict[str, Any]:
     cause = standing.cause(record, ctx.now)
     age = standing.age(record["birth_date"], ctx.today)
     values = {**record, "active": cause is None, "cause": cause, "age": age}
+    values["attributes"] = attributes.typed(ctx.settings.attributes, record["attributes"])
     return {name: values.get(name) for name in USER.names}
 
 
@@ -204,6 +233,12 @@ def selected(ctx: Context, wanted: Predicate) -> list[tuple[str, int]]:
     """Return names and ids of the users that ``wanted`` holds for, in order of id."""
     query = sa.select(user.c.username, user.c.id).where(compile_predicate(wanted, FIELDS)).order_by(user.c.id)
     return [(row.username, row.id) for row in ctx.db.execute(query)]
+
+
+def has_attribute(ctx: Context, name: str) -> bool:
+    """Tell whether anybody has the attribute ``name``, declared or not."""
+    query = sa.select(attribute.c.user_id).where(attribute.c.name == name).limit(1)
+    return ctx.db.execute(query).first() is not None
 
 
 def target(ctx: Context, user_id: int) -> str:

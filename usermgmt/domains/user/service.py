@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import fields, lookup, rules, standing, state, writing
+from usermgmt.domains.user import attributes, fields, lookup, rules, standing, state, writing
 from usermgmt.domains.user.errors import HasHistory, OwnAccount
 from usermgmt.domains.user.requests import Lists, Request
 from usermgmt.domains.user.state import user
@@ -38,8 +38,9 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     Raises ``UserExists``, ``NameReserved``, ``ConfusableName``, ``Invalid``.
     """
     values = fields.Reader(ctx, region(ctx)).read_all({"username": username, **request.given})
-    lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx))
+    lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx), ctx.settings.attributes)
     ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
+    ctx.gave(*lists["attributes"].values())
     row = ctx.db.execute(sa.select(user.c.id).where(user.c.username_norm == values["username_norm"])).scalar()
     if row is not None and if_exists != IfExists.FAIL:
         if if_exists == IfExists.SKIP:
@@ -90,10 +91,11 @@ def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     rules.check_not_erased(before)
     given = {name: value for name, value in request.given.items() if name != "username" or action == E.USER_RENAME}
     values = fields.Reader(ctx, region(ctx)).read_all(given)
-    lists = request.lists.apply(before, region(ctx))
+    lists = request.lists.apply(before, region(ctx), ctx.settings.attributes)
     after = {**before, **values, **lists}
     ctx.gave(*(value for value in values.values() if isinstance(value, str)))
     ctx.gave(*set(lists["addresses"]).difference(before["addresses"]))
+    ctx.gave(*dict(lists["attributes"].items() - before["attributes"].items()).values())
     rules.forget_verification(before, after, values)
     changed = {name: value for name, value in after.items() if value != before.get(name)}
     taken = _taken(ctx, changed, lists)
@@ -203,6 +205,8 @@ def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any]
 
     hidden = ("username_norm", "skeleton", "email_norm", "updated_at", "version", "status_at")
     told = {name: pair for name, pair in (changes or {}).items() if name not in hidden}
+    if "attributes" in told:
+        told["attributes"] = [attributes.typed(ctx.settings.attributes, value or {}) for value in told["attributes"]]
     values = shown(ctx, after)
     note = ""
     if outcome in (CREATED, UPDATED) and values["status"] == Status.ACTIVE and not values["active"]:

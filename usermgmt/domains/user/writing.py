@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 ROW = tuple(name for name in state.COLUMNS if name != "id")
-LISTS = ("tags", "external_ids", "addresses")
+LISTS = ("tags", "external_ids", "addresses", "attributes")
 
 
 class Former(NamedTuple):
