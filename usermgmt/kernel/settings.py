@@ -282,7 +282,8 @@ def _in_broken(file: ConfigFile, whole: TomlFault) -> Iterator[Found | Problem]:
         if isinstance(raw, TomlFault):
             faults += 1
             yield Problem(f"{file.path}:{line}", "", raw.problem)
-        else:
+        elif raw != {} or not attributes.names(key):
+            # the header of an attribute says nothing by itself
             yield from _judged(key, raw, f"{file.path}:{line}", file)
     if not faults:
         yield Problem(f"{file.path}:{whole.line}" if whole.line else str(file.path), "", whole.problem)

@@ -124,9 +124,9 @@ def judged(items: Iterable[Found | Problem], file: ConfigFile) -> list[Problem]:
     spoilt = {head(item.key) for item in items if isinstance(item, Problem)}
     found = _by_attribute({item[0]: item[1] for item in items if not isinstance(item, Problem)})
     problems = [
-        Problem(file.place(key), key, text)
-        for attribute, properties in found.items()
-        if PREFIX + attribute not in spoilt and (key := PREFIX + attribute) and (text := fault(properties))
+        Problem(file.place(f"{PREFIX}{name}.{next(iter(properties))}"), PREFIX + name, text)
+        for name, properties in found.items()
+        if PREFIX + name not in spoilt and (text := fault(properties))
     ]
     if len(found) > MOST:
         problems.append(Problem(str(file.path), "", _("it declares more than {n} attributes").format(n=MOST)))

@@ -94,6 +94,7 @@ def test_an_empty_text_empties_and_none_leaves_alone(name, tags, ids, addresses)
         "tags": sorted(set(tags)),
         "external_ids": ids,
         "addresses": sorted({NORMAL.get(item, item) for item in addresses}),
+        "attributes": {"left": "alone"},
     }
     assert Lists().apply(before, "CN", {}) == before
     after = Lists(**{f"set_{name}": [""]}).apply(before, "CN", {})

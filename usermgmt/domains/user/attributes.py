@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from usermgmt.domains.user import fields
 from usermgmt.domains.user.errors import UnknownAttribute
+from usermgmt.kernel.cells import text_of
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.settings_attributes import NAME
 from usermgmt.kernel.settings_values import cut, nearest
@@ -20,6 +21,7 @@ from usermgmt.kernel.settings_values import cut, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from usermgmt.kernel.errors import UsermgmtError
     from usermgmt.kernel.settings_attributes import Attribute
 
     Declared = Mapping[str, Attribute]
@@ -124,6 +126,29 @@ def pairs(declared: Declared, items: Iterable[str]) -> dict[str, str | None]:
             problem = _("there are two values for {name}").format(name=cut(name))
             raise fields.InvalidField(field="attribute", problem=problem)
     return found
+
+
+def read_object(
+    declared: Declared, given: Mapping[str, Any], *, clears: bool
+) -> tuple[dict[str, str | None], dict[str, UsermgmtError]]:
+    """Return the attributes that a record gives as edits, and those of them that cannot be given, as they stand there.
+
+    Empty ones are left alone, or with ``clears`` taken away.
+    """
+    found: dict[str, str | None] = {}
+    doubts: dict[str, UsermgmtError] = {}
+    for name, value in given.items():
+        text = text_of(value)
+        if not text:
+            found |= {name: None} if clears else {}
+            continue
+        try:
+            found[name] = read(known(declared, name), text)
+        except (fields.InvalidField, UnknownAttribute) as error:
+            # its frames would keep the whole chunk alive
+            error.__traceback__ = None
+            found[name], doubts[name] = text, error
+    return found, doubts
 
 
 def merged(before: Mapping[str, str], edits: Mapping[str, str | None]) -> Values:

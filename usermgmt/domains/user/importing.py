@@ -31,7 +31,7 @@ from usermgmt.kernel.transfer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from usermgmt.domains.user.state import State
     from usermgmt.kernel.context import Context
@@ -86,7 +86,7 @@ class UserSession:
     def _write_new(self, checked: Checked, start: int, stop: int, *, halt: bool) -> Written | None:
         """Write records that are all new and resemble nobody; None where they are not, and nothing was written."""
         good = [row for row in range(start, stop) if row not in checked.faults]
-        if len(good) < stop - start and halt:
+        if (len(good) < stop - start and halt) or not checked.doubts.keys().isdisjoint(good):
             return None
         columns = {name: _of(column, good) for name, column in checked.columns.items()}
         lists = {name: _of(column, good) for name, column in checked.lists.items()}
@@ -188,6 +188,7 @@ class _Judge:
             raise self._checked.faults[row]
         values, lists = self._given[row]
         found, by_name = self._match(values, lists)
+        self._check_doubts(row, lists, self._states[found]["attributes"] if found is not None else {})
         if found is None:
             return self._create(row, values, lists)
         before = self._states[found]
@@ -195,6 +196,12 @@ class _Judge:
             # the name was the key: that it is written otherwise is no wish to change it
             values = {name: value for name, value in values.items() if name not in _NAME}
         return self._merge(row, before, values, lists)
+
+    def _check_doubts(self, row: int, lists: State, held: Mapping[str, str]) -> None:
+        """Refuse attributes that nobody can be given, unless the user has them as they stand there."""
+        for name, error in self._checked.doubts.get(row, {}).items():
+            if held.get(name) != lists["attributes"][name]:
+                raise error
 
     def _match(self, values: State, lists: State) -> tuple[int | None, bool]:
         """Return whom the record means: by uid, external id, username, email; raises ``SeveralUsers``."""

@@ -120,7 +120,8 @@ def predicate(
 def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | None = None) -> Listing:
     """List the users that ``wanted`` holds for, as ``ctx.fields``; ``sort`` is a field, ``-field`` descending."""
     where = compile_predicate(wanted, FIELDS)
-    query = sa.select(*_columns(ctx)).where(where).order_by(*_order(sort))
+    # lists alone are subqueries, and name no table
+    query = sa.select(*_columns(ctx)).select_from(user).where(where).order_by(*_order(sort))
     if limit is not None:
         query = query.limit(limit)
 

@@ -87,17 +87,19 @@ class Checked:
     cleared: dict[int, list[str]] = field(default_factory=dict)
     faults: dict[int, UsermgmtError] = field(default_factory=dict)
     dropped: dict[int, list[Finding]] = field(default_factory=dict)
+    doubts: dict[int, dict[str, UsermgmtError]] = field(default_factory=dict)
+    """Row -> attributes that can be given such a value no more, each with the error; whoever has it keeps it."""
 
     def values(self, row: int) -> dict[str, Any]:
         """Return the columns that the record gives."""
         found = {name: column[row] for name, column in self.columns.items() if column[row] is not None}
-        return found | {name: None for name in self.cleared.get(row, ()) if name not in _LISTS and "." not in name}
+        return found | {name: None for name in self.cleared.get(row, ()) if name not in _LISTED and "." not in name}
 
     def lists_of(self, row: int) -> dict[str, Any]:
         """Return the lists that the record gives."""
         found = {name: column[row] for name, column in self.lists.items() if column[row] is not None}
         cleared = self.cleared.get(row, ())
-        found |= {name: rules.EMPTY_LISTS[name] for name in cleared if name in _LISTS and name != "attributes"}
+        found |= {name: rules.EMPTY_LISTS[name] for name in cleared if name in _LISTS}
         gone = {name.removeprefix(_ATTRIBUTE): None for name in cleared if name.startswith(_ATTRIBUTE)}
         if "attributes" in cleared:
             gone[attributes.ALL] = None
@@ -142,6 +144,21 @@ class ColumnReader:
 
         self._join("attributes", self._each(_ATTRIBUTE + name, raw, read))
 
+    def _attributes(self, raw: Sequence[Any]) -> None:
+        declared, handling = self._ctx.settings.attributes, self._handling
+        column = self._each("attributes", raw, _object)
+        for row, given in enumerate(column):
+            if given is not None:
+                found, doubts = attributes.read_object(declared, given, clears=handling.clears)
+                if handling.drops:
+                    for name, error in doubts.items():
+                        del found[name]
+                        self._fault(row, "attributes", error)
+                elif doubts:
+                    self._checked.doubts[row] = doubts
+                column[row] = found or None
+        self._checked.lists["attributes"] = column
+
     def _ids_in(self, name: str, system: str, raw: Sequence[Any]) -> None:
         """Read a column that holds the ids of one system, and add them to the other ids of its records."""
         self._join(name, self._each(name, raw, lambda value: fields.external_ids([f"{system}/{value}"])))
@@ -161,6 +178,8 @@ class ColumnReader:
             columns["email_norm"] = [one and one[1] for one in found]
         elif name == "phone":
             columns[name] = self._each(name, raw, lambda value: identifiers.phone(value, self._region))
+        elif name == "attributes":
+            self._attributes(raw)
         elif name in _LISTS:
             read = _LISTS[name]
             self._checked.lists[name] = self._each(name, raw, lambda value: read(self, value) or None)
@@ -222,7 +241,7 @@ class ColumnReader:
 
     def _clear(self, row: int, name: str) -> None:
         try:
-            names = [name] if name in _LISTS else list(self._reader.read(name, ""))
+            names = [name] if name in _LISTED else list(self._reader.read(name, ""))
         except UsermgmtError as error:
             self._fault(row, name, error)
         else:
@@ -238,7 +257,7 @@ class ColumnReader:
 
     def _texts(self, name: str, raw: Sequence[Any]) -> Sequence[Any]:
         """Return the cells of a column as texts; JSON has numbers too, and lists and objects for lists."""
-        if set(map(type, raw)) == {str} or name in _LISTS:
+        if set(map(type, raw)) == {str} or name in _LISTED:
             return raw
         return [value if value.__class__ is str else self._text(row, name, value) for row, value in enumerate(raw)]
 
@@ -264,19 +283,6 @@ class ColumnReader:
             value = [f"{system}/{found}" for system, found in value.items()]
         return fields.external_ids(_items("external_ids", value))
 
-    def _attributes(self, value: Any) -> dict[str, str | None]:
-        found = _json("attributes", value) if isinstance(value, str) else value
-        if not isinstance(found, dict) or not all(isinstance(one, str | int | None) for one in found.values()):
-            raise _malformed("attributes", N_("write them as a JSON object: each name with its value"))
-        made: dict[str, str | None] = {}
-        for name, given in found.items():
-            known = attributes.known(self._ctx.settings.attributes, name)
-            if given not in ("", None):
-                made[name] = attributes.read(known, str(given).lower() if isinstance(given, bool) else str(given))
-            elif self._handling.clears:
-                made[name] = None
-        return made
-
     def _addresses(self, value: Any) -> list[str]:
         return sorted({":".join(fields.address(item, self._region)) for item in _items("addresses", value)})
 
@@ -298,10 +304,10 @@ class ColumnReader:
 _LISTS: dict[str, Callable[[ColumnReader, Any], Any]] = {
     "tags": ColumnReader._tags,  # noqa: SLF001 - its own readers
     "external_ids": ColumnReader._external_ids,  # noqa: SLF001
-    "attributes": ColumnReader._attributes,  # noqa: SLF001
     "addresses": ColumnReader._addresses,  # noqa: SLF001
     "former_names": ColumnReader._former_names,  # noqa: SLF001
 }
+_LISTED = frozenset(_LISTS) | {"attributes"}
 
 
 def _items(name: str, value: Any) -> list[str]:
@@ -318,6 +324,13 @@ def _json(name: str, value: str) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
         raise _malformed(name, N_("write it as JSON")) from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    found = _json("attributes", value) if isinstance(value, str) else value
+    if not isinstance(found, dict) or not all(isinstance(one, str | int | None) for one in found.values()):
+        raise _malformed("attributes", N_("write them as a JSON object: each name with its value"))
+    return found
 
 
 def _malformed(name: str, hint: str) -> fields.InvalidField:
