@@ -16,6 +16,10 @@ type = "integer"
 """
 
 
+# no store matters here but that the commands of users want one
+pytestmark = pytest.mark.engines("sqlite")
+
+
 @pytest.fixture
 def file(run):
     path = run.home / "config.toml"

@@ -50,7 +50,7 @@ def emptied(run):
 # -- in and out --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["csv", "ndjson", "json", "tsv"])
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_an_export_comes_back_byte_for_byte(run, form):
     run("user add alice --attribute department=sales --attribute height=-5 --attribute vip=yes")
     run(["user", "add", "bob", "--attribute", 'badge==1+1 "q"; \\ {}', "--attribute", "vip=no"])
@@ -80,19 +80,15 @@ ATTRIBUTES = st.fixed_dictionaries(
 
 
 @pytest.mark.engines("sqlite")
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ATTRIBUTES, min_size=1, max_size=4))
 def test_whatever_was_kept_comes_back(run, users):
-    text = "".join(
-        orjson.dumps({"username": f"u{n}", "attributes": one}).decode() + "\n" for n, one in enumerate(users)
-    )
-    bring(run, text, "--empty clears --if-exists update")
-    gone = len(held(run)) - len(users)
-    assert {name: one for name, one in held(run).items() if int(name[1:]) < len(users)} == {
-        f"u{n}": one for n, one in enumerate(users)
-    }
+    for kept in ([None] * 4, users):
+        lines = [orjson.dumps({"username": f"u{n}", "attributes": one}).decode() for n, one in enumerate(kept)]
+        bring(run, "\n".join(lines), "--empty clears --if-exists update")
+    assert [held(run)[f"u{n}"] for n in range(len(users))] == users
     for form in ("csv", "ndjson"):
-        assert bring_back(run, run(f"export users -o {form}").data, form)["unchanged"] == len(users) + gone
+        assert bring_back(run, run(f"export users -o {form}").data, form)["unchanged"] == 4
 
 
 # -- columns of their own ----------------------------------------------------------------------------------------------
@@ -136,34 +132,35 @@ def test_json_has_numbers_and_truths(run):
 # -- refused -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ({"nosuch": 1}, "There is no attribute nosuch."),
-        ({"__proto__": {"x": 1}}, "write them as a JSON object"),
-        ({"height": 1.5}, "write them as a JSON object"),
-        ({"height": [1]}, "write them as a JSON object"),
-        ({"height": "x"}, "attribute.height: it is not a whole number"),
-        ({"height": 2**63}, "attribute.height: it does not fit into 64 bits"),
-        ({"department": "sale"}, "attribute.department: it must be one of Sales, 研发"),
-        ({"badge": "x" * 60_000}, "it is longer than"),
-        ({"badge": "a\x00b"}, "U+0000 cannot be stored"),
-        ("a=b=c", "attributes: it is not in the form of such a list"),
-        (["height=1"], "write them as a JSON object"),
-        (7, "write them as a JSON object"),
-    ],
-    ids=lambda value: str(value)[:30].replace("\x00", ""),
-)
-def test_a_bad_record_is_refused_with_its_line_and_others_are_not(run, cell, said):
-    records = [{"username": "good"}, {"username": "bad", "attributes": cell}]
-    answer = bring(run, "".join(orjson.dumps(one).decode() + "\n" for one in records), exit=7)
-    assert (answer.json["created"], answer.json["rejected"]) == (1, 1)
-    assert "line 2: " in answer.err or '"line":2' in answer.err.replace(" ", "")
-    assert said in answer.err
+BAD = [
+    ({"nosuch": 1}, "There is no attribute nosuch."),
+    ({"__proto__": {"x": 1}}, "write them as a JSON object"),
+    ({"height": 1.5}, "write them as a JSON object"),
+    ({"height": [1]}, "write them as a JSON object"),
+    ({"height": "x"}, "attribute.height: it is not a whole number"),
+    ({"height": 2**63}, "attribute.height: it does not fit into 64 bits"),
+    ({"department": "sale"}, "attribute.department: it must be one of Sales, 研发"),
+    ({"badge": "x" * 60_000}, "it is longer than"),
+    ({"badge": "a\x00b"}, "U+0000 cannot be stored"),
+    ("a=b=c", "attributes: it is not in the form of such a list"),
+    (["height=1"], "write them as a JSON object"),
+    (7, "write them as a JSON object"),
+]
+
+
+def test_a_bad_record_is_refused_with_its_line_and_others_are_not(run):
+    records = [
+        {"username": "good"},
+        *({"username": f"bad{n}", "attributes": cell} for n, (cell, _said) in enumerate(BAD)),
+    ]
+    text = "".join(orjson.dumps(one).decode() + "\n" for one in records)
+    run("import users - --from ndjson --report report.ndjson", stdin=text, exit=7)
+    told = [orjson.loads(line) for line in (run.home / "report.ndjson").read_text().splitlines()]
+    assert [one["line"] for one in told] == list(range(2, len(records) + 1))
+    assert [one["username"] for one, (_cell, said) in zip(told, BAD, strict=True) if said not in str(one)] == []
     assert held(run) == {"good": {}}
-    left = bring(run, orjson.dumps(records[1]).decode(), "--drop-invalid")
-    assert left.json["created"] == 1
-    assert held(run)["bad"] == {}
+    assert bring(run, text, "--drop-invalid").json["created"] == len(BAD)
+    assert set(map(str, held(run).values())) == {"{}"}
 
 
 def test_an_unknown_column_of_an_attribute_refuses_its_records(run):

@@ -118,38 +118,37 @@ def test_a_removed_user_takes_the_attributes_along(run):
 # -- refused -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("word", "code", "said"),
-    [
-        ("departmnt=x", 3, "did you mean department?"),
-        ("__proto__=x", 3, "one of department, height, vip, hired, badge"),
-        ("x" * 100_000 + "=1", 3, "There is no attribute xxx"),
-        ("DEPARTMENT=Sales", 3, "did you mean department?"),
-        ("department", 6, "it is not NAME=VALUE"),
-        ("=1", 6, "it is not NAME=VALUE"),
-        ("department=Salse", 6, "did you mean Sales?"),
-        ("department=a=b=c", 6, "it must be one of Sales, 研发"),
-        ("height=1.5", 6, "it is not a whole number"),
-        ("height=" + "9" * 100_000, 6, "it is not a whole number"),
-        ("height=9223372036854775808", 6, "it does not fit into 64 bits"),
-        ("vip=maybe", 6, "write true or false"),
-        ("hired=2024-02-30", 6, "it is not a date"),
-        ("badge=12345678901", 6, "it is longer than 10 characters"),
-        ("badge=" + "x" * 100_000, 6, "it is longer than 10 characters"),
-        ("badge=a\x1bb", 6, "U+001B cannot be stored"),
-        ("badge=a\nb", 6, "U+000A cannot be stored"),
-        ("badge=\udcff", 6, "U+DCFF cannot be stored"),
-        ("\udcff=1", 3, "There is no attribute"),
-    ],
-    ids=lambda value: str(value).encode("unicode-escape").decode()[:20],
-)
-def test_what_cannot_be_kept_is_said_in_one_line(run, word, code, said):
+UNKEPT = [
+    ("departmnt=x", 3, "did you mean department?"),
+    ("__proto__=x", 3, "one of department, height, vip, hired, badge"),
+    ("x" * 100_000 + "=1", 3, "There is no attribute xxx"),
+    ("DEPARTMENT=Sales", 3, "did you mean department?"),
+    ("department", 6, "it is not NAME=VALUE"),
+    ("=1", 6, "it is not NAME=VALUE"),
+    ("department=Salse", 6, "did you mean Sales?"),
+    ("department=a=b=c", 6, "it must be one of Sales, 研发"),
+    ("height=1.5", 6, "it is not a whole number"),
+    ("height=" + "9" * 100_000, 6, "it is not a whole number"),
+    ("height=9223372036854775808", 6, "it does not fit into 64 bits"),
+    ("vip=maybe", 6, "write true or false"),
+    ("hired=2024-02-30", 6, "it is not a date"),
+    ("badge=12345678901", 6, "it is longer than 10 characters"),
+    ("badge=" + "x" * 100_000, 6, "it is longer than 10 characters"),
+    ("badge=a\x1bb", 6, "U+001B cannot be stored"),
+    ("badge=a\nb", 6, "U+000A cannot be stored"),
+    ("badge=\udcff", 6, "U+DCFF cannot be stored"),
+    ("\udcff=1", 3, "There is no attribute"),
+]
+
+
+def test_what_cannot_be_kept_is_said_in_one_line(run):
     run("user add alice")
-    for line in (["user", "add", "bob", "--attribute", word], ["user", "set", "alice", "--add-attribute", word]):
-        answer = run(line, exit=code)
-        assert said in answer.err
+    for word, code, said in UNKEPT:
+        answer = run(["user", "set", "alice", "--add-attribute", word], exit=code)
+        assert said in answer.err, word[:50]
         assert len(answer.err) < 400
         assert answer.err.count("\n") <= 2
+    run("user add bob --attribute height=x", exit=6)
     assert names(run) == ["alice"]
     assert held(run) == {}
 
@@ -243,26 +242,25 @@ def test_bulk_commands_choose_by_attribute(run):
     assert run(["export", "users", "-o", "ndjson", "--attribute", "height=97"]).out.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("word", "code", "said"),
-    [
-        ("departmnt=x", 3, "did you mean department?"),
-        ("nosuch", 3, "one of department"),
-        ("__proto__=1", 3, "There is no attribute"),
-        ("height=", 6, "height alone chooses all who have it"),
-        ("height>x", 6, "it is not a whole number"),
-        ("department=x", 6, "it must be one of"),
-        ("badge>a", 6, "only whole numbers and dates have an order"),
-        ("vip<=true", 6, "only whole numbers and dates have an order"),
-        ("badge=\x1b", 6, "U+001B"),
-        ("x" * 100_000, 3, "There is no attribute"),
-    ],
-    ids=lambda value: str(value).encode("unicode-escape").decode()[:20],
-)
-def test_what_cannot_be_looked_for_is_refused(run, word, code, said):
-    answer = run(["user", "list", "--attribute", word], exit=code)
-    assert said in answer.err
-    assert len(answer.err) < 400
+UNSOUGHT = [
+    ("departmnt=x", 3, "did you mean department?"),
+    ("nosuch", 3, "one of department"),
+    ("__proto__=1", 3, "There is no attribute"),
+    ("height=", 6, "height alone chooses all who have it"),
+    ("height>x", 6, "it is not a whole number"),
+    ("department=x", 6, "it must be one of"),
+    ("badge>a", 6, "only whole numbers and dates have an order"),
+    ("vip<=true", 6, "only whole numbers and dates have an order"),
+    ("badge=\x1b", 6, "U+001B"),
+    ("x" * 100_000, 3, "There is no attribute"),
+]
+
+
+def test_what_cannot_be_looked_for_is_refused(run):
+    for word, code, said in UNSOUGHT:
+        answer = run(["user", "list", "--attribute", word], exit=code)
+        assert said in answer.err, word[:50]
+        assert len(answer.err) < 400
 
 
 @pytest.mark.parametrize(
