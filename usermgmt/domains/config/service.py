@@ -206,9 +206,7 @@ def _check_whole(attribute: str, before: Mapping[str, object], after: Mapping[st
     raise Invalid(_HALVES, field=attribute, problem=text, attribute=attribute)
 
 
-_HALVES = N_(
-    "set attribute.NAME.choices first for the type choice; usermgmt config set {attribute} --unset takes it out"
-)
+_HALVES = N_("of the type choice, set the choices first; usermgmt config set {attribute} --unset takes all of it out")
 
 
 def _outcome(before: object, after: object) -> str:
