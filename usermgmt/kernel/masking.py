@@ -22,10 +22,14 @@ def attributes_hidden(
     shown = {}
     for name, value in values.items():
         mask = declared[name].mask if name in declared else "text"
-        # as the caller gave it: true and not True
         text = text_of(value)
-        shown[name] = MASKS[mask](text) if mask and text not in given else value
+        shown[name] = MASKS[mask](text) if mask and given_attribute(name, text) not in given else value
     return shown
+
+
+def given_attribute(name: str, text: str) -> str:
+    """Return how a context remembers that the caller gave an attribute: by name, since many are ``true``."""
+    return f"{name}={text}"
 
 
 class Masking:

@@ -115,6 +115,15 @@ def test_a_removed_user_takes_the_attributes_along(run):
     assert run("audit verify --state --json").json["holds"]
 
 
+def test_a_backup_brings_them_back(run):
+    run(f"user add alice {ALICE}")
+    run("store backup before.db")
+    run("user set alice --set-attribute vip=no")
+    run("store restore before.db --yes")
+    assert held(run) == {"department": "Sales", "height": 180, "hired": "2024-03-01", "vip": True}
+    assert names(run, "--attribute", "height>100") == ["alice"]
+
+
 # -- refused -----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +198,15 @@ def test_what_the_caller_gives_is_not_masked_back(run):
     assert run("user add alice --attribute badge=Ann --json").json["attributes"] == {"badge": "Ann"}
     done = run("user set alice --add-attribute badge=Bea --json").json
     assert done["changes"]["attributes"] == [{"badge": "A*"}, {"badge": "Bea"}]
+    assert run("user list --attribute badge=Bea --json --fields attributes").json == [{"attributes": {"badge": "Bea"}}]
+
+
+def test_to_give_a_value_shows_no_other_attribute_that_has_it(run):
+    declare(run, "[attribute.open]\ntype='boolean'\n[attribute.secret]\ntype='boolean'\nmask='text'\n")
+    run("user add alice --attribute secret=yes")
+    assert run("user set alice --add-attribute open=yes --json").json["attributes"] == {"open": True, "secret": "***"}
+    listed = run("user list --attribute open=true --json --fields attributes").json
+    assert listed[0]["attributes"]["secret"] == "***"
 
 
 def test_numbers_and_truths_can_be_masked_too(run):

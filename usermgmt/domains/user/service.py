@@ -15,6 +15,7 @@ from usermgmt.domains.user.types import REQUESTED_BY_MAX, IfExists, Status
 from usermgmt.kernel.errors import StaleVersion
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import _
+from usermgmt.kernel.masking import given_attribute
 from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED, Change
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     values = fields.Reader(ctx, region(ctx)).read_all({"username": username, **request.given})
     lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx), ctx.settings.attributes)
     ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
-    ctx.gave(*lists["attributes"].values())
+    _gave_attributes(ctx, lists["attributes"], {})
     row = ctx.db.execute(sa.select(user.c.id).where(user.c.username_norm == values["username_norm"])).scalar()
     if row is not None and if_exists != IfExists.FAIL:
         if if_exists == IfExists.SKIP:
@@ -50,6 +51,10 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     _check_name(ctx, taken, values, request, own=None)
     rules.check_unique(taken, values, lists["external_ids"], own=None)
     return _insert(ctx, values, lists)
+
+
+def _gave_attributes(ctx: Context, after: dict[str, str], before: dict[str, str]) -> None:
+    ctx.gave(*(given_attribute(name, value) for name, value in after.items() if value != before.get(name)))
 
 
 def ensure(ctx: Context, username: str, request: Request) -> Change:
@@ -95,7 +100,7 @@ def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     after = {**before, **values, **lists}
     ctx.gave(*(value for value in values.values() if isinstance(value, str)))
     ctx.gave(*set(lists["addresses"]).difference(before["addresses"]))
-    ctx.gave(*dict(lists["attributes"].items() - before["attributes"].items()).values())
+    _gave_attributes(ctx, lists["attributes"], before["attributes"])
     rules.forget_verification(before, after, values)
     changed = {name: value for name, value in after.items() if value != before.get(name)}
     taken = _taken(ctx, changed, lists)

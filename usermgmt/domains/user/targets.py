@@ -13,6 +13,7 @@ from usermgmt.kernel.context import MANY
 from usermgmt.kernel.errors import Exit, Invalid, UsageProblem, UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.masking import given_attribute
 from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
 from usermgmt.kernel.selectors import Compare
 from usermgmt.kernel.text import neutral, unstorable
@@ -61,6 +62,8 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
 def _condition(ctx: Context, text: str) -> Compare:
     declared = ctx.settings.attributes
     name, op, value = attributes.condition(declared, text, lambda name: queries.has_attribute(ctx, name))
+    if op == "=":
+        ctx.gave(given_attribute(name, str(value)))
     return Compare("attribute", op, (name, value))
 
 
