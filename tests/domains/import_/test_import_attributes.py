@@ -122,6 +122,13 @@ def test_empty_cells_leave_alone_or_clear(run):
     assert held(run)["b"] == {"height": 3}
     bring(run, '{"username":"b","attributes":{"height":null}}', "--if-exists update --empty clears")
     assert held(run)["b"] == {}
+    # somebody new has nothing to clear
+    bring(
+        run,
+        '{"username":"c","attributes":{"height":null,"badge":"x"}}\n{"username":"d","attributes":{"vip":""}}',
+        "--empty clears",
+    )
+    assert (held(run)["c"], held(run)["d"]) == ({"badge": "x"}, {})
 
 
 def test_json_has_numbers_and_truths(run):

@@ -159,7 +159,7 @@ def unset_value(
     Raises as ``set_value`` does.
     """
     file = _present(path, euid)
-    if file is None or not _below(key, _values(file)):
+    if file is None or _below(key, _values(file)) is None:
         if not attributes.names(key):
             _known(key)
         return ConfigChange(key, str(path), UNCHANGED, None, None, dry_run)
@@ -197,13 +197,9 @@ def _below(key: str, values: Mapping[str, object]) -> object:
 
 def _check_whole(attribute: str, before: Mapping[str, object], after: Mapping[str, object]) -> None:
     """Refuse to leave an attribute by halves, unless it was so before and is mended step by step."""
-    if (
-        not attribute
-        or attributes.incomplete(before, attribute)
-        or not (text := attributes.incomplete(after, attribute))
-    ):
-        return
-    raise Invalid(_HALVES, field=attribute, problem=text, attribute=attribute)
+    text = attributes.incomplete(after, attribute) if attribute else ""
+    if text and not attributes.incomplete(before, attribute):
+        raise Invalid(_HALVES, field=attribute, problem=text, attribute=attribute)
 
 
 _HALVES = N_("of the type choice, set the choices first; usermgmt config set {attribute} --unset takes all of it out")

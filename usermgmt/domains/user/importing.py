@@ -90,6 +90,8 @@ class UserSession:
             return None
         columns = {name: _of(column, good) for name, column in checked.columns.items()}
         lists = {name: _of(column, good) for name, column in checked.lists.items()}
+        if "attributes" in lists:
+            lists["attributes"] = [attributes.merged({}, one) or None if one else None for one in lists["attributes"]]
         if not _may_be_new(self._ctx, columns, lists) or not _created(self._ctx, columns, lists, len(good)):
             return None
         written = Written()
