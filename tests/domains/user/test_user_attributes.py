@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
+from usermgmt.domains.help.topics import DOCS
 from usermgmt.domains.user import attributes
 from usermgmt.domains.user.fields import InvalidField
 from usermgmt.domains.user.queries import FIELDS
@@ -122,6 +126,17 @@ def test_a_backup_brings_them_back(run):
     run("store restore before.db --yes")
     assert held(run) == {"department": "Sales", "height": 180, "hired": "2024-03-01", "vip": True}
     assert names(run, "--attribute", "height>100") == ["alice"]
+
+
+def test_the_example_of_the_manual_does_what_it_says(run):
+    page = (DOCS / "formats.md").read_text("utf-8").partition("## Attributes of your own")[2]
+    declaration, session = re.findall(r"^    .*(?:\n(?:    .*)?)*", page, re.MULTILINE)[:2]
+    declare(run, textwrap.dedent(declaration))
+    parts = re.split(r"^\$ usermgmt ", textwrap.dedent(session).strip() + "\n", flags=re.MULTILINE)[1:]
+    for part in parts:
+        line, _end, answer = part.partition("\n")
+        assert run(line).out == answer, line
+    assert len(parts) == 4
 
 
 # -- refused -----------------------------------------------------------------------------------------------------------
