@@ -32,13 +32,15 @@ LEAVES = {tree.command_path(ctx).partition(" ")[2]: ctx for ctx in tree.leaves()
 EACH = pytest.mark.parametrize("name", LEAVES)
 OUTPUT = {"--output", "--json", "--fields", "--jq", "--utc", "--no-header"}
 # Same option, other words: exports and calendars are formats of their own, a checkpoint needs its file, a tail counts
-# from the end
+# from the end, and what makes a user chooses none
 OTHER_WORDS = {
     "audit checkpoint": {"--out"},
     "audit export": {"--output", "-o"},
     "audit tail": {"--limit"},
     "export users": {"--output", "-o"},
     "upcoming": {"--output", "-o"},
+    "user add": {"--attribute"},
+    "user ensure": {"--attribute"},
 }
 
 
@@ -106,7 +108,7 @@ def test_values_are_called_by_a_word_in_capitals_and_no_type_is_shown(name):
     for one in shown(name):
         word = tree.metavar(one)
         flag = isinstance(one, TyperOption) and one.is_flag
-        assert flag or re.fullmatch(r"[A-Z][A-Z@,/:|\[\]_-]*|[a-z|]+(\|[A-Z]+)?|TEXT\|-", word), (
+        assert flag or re.fullmatch(r"[A-Z][A-Z@,/:|=\[\]_-]*|[a-z|]+(\|[A-Z]+)?|TEXT\|-", word), (
             f"{name} {one.name}: {word}"
         )
     text = LEAVES[name].command.get_help(LEAVES[name])

@@ -24,6 +24,7 @@ from usermgmt.kernel.errors import Exit
 from usermgmt.kernel.layout import WIDEST
 from usermgmt.kernel.permissions import P
 from usermgmt.kernel.settings import TABLE
+from usermgmt.kernel.settings_attributes import FAMILY
 from usermgmt.kernel.settings_values import written
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def surface() -> Iterator[str]:
     yield from (f"exit {int(code)} {code.word}" for code in Exit)
     yield from (f"permission {permission}" for permission in P)
     yield from (f"action {action}" for action in events.E)
-    yield from (f"setting {row.key} {row.kind} {written(row, row.default)!r}" for row in TABLE)
+    yield from (f"setting {row.key} {row.kind} {written(row, row.default)!r}" for row in (*TABLE, *FAMILY))
     yield from sorted({f"error {one.code} {int(one.exit)}" for one in reference.error_classes()})
     yield from (f"topic {topic.name}" for topic in TOPICS)
 

@@ -43,15 +43,17 @@ def fields(ctx: Context, incomplete: str) -> list[tuple[str, str]]:
 def keys(incomplete: str) -> list[tuple[str, str]]:
     """Complete the keys of settings."""
     from usermgmt.kernel.settings import TABLE
+    from usermgmt.kernel.settings_attributes import properties
 
-    return [(setting.key, _(setting.help)) for setting in TABLE if setting.key.startswith(incomplete)]
+    known = (*TABLE, *properties(incomplete))
+    return [(setting.key, _(setting.help)) for setting in known if setting.key.startswith(incomplete)]
 
 
 def key_values(ctx: Context, incomplete: str) -> list[str]:
     """Complete the values of the setting whose key stands before."""
-    from usermgmt.kernel.settings import BY_KEY
+    from usermgmt.kernel.settings import known
 
-    setting = BY_KEY.get(ctx.args[0]) if ctx.args else None
+    setting = known(ctx.args[0]) if ctx.args else None
     if setting is None:
         return []
     values = ("true", "false") if setting.kind == "bool" else setting.choices

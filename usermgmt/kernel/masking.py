@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from usermgmt.kernel.cells import text_of
 from usermgmt.kernel.text import MASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.results import Column, View
+    from usermgmt.kernel.settings_attributes import Attribute
+
+
+def attributes_hidden(
+    values: Mapping[str, Any], declared: Mapping[str, Attribute], given: Collection[str]
+) -> dict[str, Any]:
+    """Return a user's attributes, each masked as its declaration says; one that nobody declares any more is hidden."""
+    shown = {}
+    for name, value in values.items():
+        mask = declared[name].mask if name in declared else "text"
+        text = text_of(value)
+        shown[name] = MASKS[mask](text) if mask and given_attribute(name, text) not in given else value
+    return shown
+
+
+def given_attribute(name: str, text: str) -> str:
+    """Return how a context remembers that the caller gave an attribute: by name, since many are ``true``."""
+    return f"{name}={text}"
 
 
 class Masking:
@@ -20,6 +39,7 @@ class Masking:
         self.view = view
         self.revealed = ctx.output.reveal
         self.given = ctx.given
+        self._declared = ctx.settings.attributes
 
     def value(self, column: Column | None, value: Any) -> Any:
         """Return ``value`` masked as ``column`` says, or itself where it need not be."""
@@ -27,6 +47,8 @@ class Masking:
             return value
         if isinstance(value, list):
             return [self.value(column, item) for item in value]
+        if isinstance(value, dict):
+            return attributes_hidden(value, self._declared, self.given)
         if isinstance(value, str) and value in self.given:
             return value
         return MASKS[column.mask](str(value))

@@ -80,7 +80,7 @@ class Renderer:
         """What says values in tables."""
         from usermgmt.kernel.words import Words
 
-        return Words(self.view, None if self.ctx.output.utc else self.ctx.zone)
+        return Words(self.view, None if self.ctx.output.utc else self.ctx.zone, self.ctx.settings.attributes)
 
     @property
     def colored(self) -> bool:

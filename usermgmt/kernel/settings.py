@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from usermgmt.kernel.errors import BadConfiguration, FileMissing, Invalid, UsageProblem, UsermgmtError
+from usermgmt.kernel import settings_attributes as attributes
+from usermgmt.kernel.errors import BadConfiguration, FileMissing, Invalid, UsageProblem
 from usermgmt.kernel.i18n import LANGUAGES, N_, _
 from usermgmt.kernel.settings_file import ConfigFile, TomlFault, read, survey
-from usermgmt.kernel.settings_values import Setting, check, from_text, is_secret, nearest, shown, zone
+from usermgmt.kernel.settings_values import Problem, Setting, check, cut, from_text, is_secret, nearest, shown, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import timedelta, tzinfo
 
+    from usermgmt.kernel.settings_attributes import Attribute
     from usermgmt.kernel.settings_values import Value
 
     Origin = str | ConfigFile
@@ -67,43 +69,41 @@ TABLE = (
             "to write."), minimum=1, maximum=20_000),
 )  # fmt: skip
 BY_KEY = {setting.key: setting for setting in TABLE}
-SECTIONS = {key.partition(".")[0] for key in BY_KEY if "." in key}
+SECTIONS = {key.partition(".")[0] for key in BY_KEY if "." in key} | {attributes.SECTION}
 
 
-class Problem(NamedTuple):
-    """What is wrong at one place of the configuration: at a ``path``, ``path:line``, ``env NAME`` or option."""
-
-    where: str
-    key: str
-    text: str
-    hint: str = ""
-    nearest: str = ""
-
-    def error(self) -> UsermgmtError:
-        """Return it as the error that ends an invocation: exit 2 for the command line, 8 for the rest."""
-        text = f"{self.key}: {self.text}" if self.key else self.text
-        if self.where.startswith("--"):
-            return UsageProblem(hint=self.hint, problem=f"{self.where}: {text}", nearest=self.nearest)
-        hint = self.hint or BadConfiguration.hint
-        return BadConfiguration(hint=hint, path=self.where, problem=text, nearest=self.nearest)
+def known(key: str) -> Setting | None:
+    """Return the setting ``key``, of the table or of a family; None where there is none."""
+    return BY_KEY.get(key) or attributes.setting(key)
 
 
 class Settings:
     """The values of one invocation; every one knows where it came from."""
 
-    __slots__ = ("_asked", "_found", "ask", "files", "known")
+    __slots__ = ("_asked", "_attributes", "_found", "ask", "files", "known")
 
     def __init__(self, found: Iterable[Found] = (), files: tuple[Path, ...] = ()) -> None:
         """Take what was found, the later the stronger; ``files`` are the ones that exist."""
         self.known: list[bytes] = []
         self.ask: Callable[[], bytes] | None = None
         self._asked = False
+        self._attributes: dict[str, Attribute] | None = None
         self._found: dict[str, tuple[Value, Origin]] = {row.key: (row.default, DEFAULT) for row in TABLE}
         self._found.update((key, (value, origin)) for key, value, origin in found)
         self.files = files
 
     def __getitem__(self, key: str) -> Value:
         return self._found[key][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """The declared attributes of users, by name, in the order in which they are declared."""
+        if self._attributes is None:
+            self._attributes = attributes.declared({key: value for key, (value, _origin) in self._found.items()})
+        return self._attributes
 
     def text(self, key: str) -> str:
         """Return a text, a choice, a zone's name, or the store's location."""
@@ -165,7 +165,8 @@ class Settings:
 
     def shown(self, key: str) -> str | int | bool | tuple[str, ...]:
         """Return the value of ``key`` as it may be printed."""
-        return shown(BY_KEY[key], self[key])
+        setting = known(key)
+        return shown(setting, self[key]) if setting is not None else ""
 
 
 def load(
@@ -207,7 +208,7 @@ def load(
     for key, (raw, option) in overrides.items():
         if raw is not None:
             found.append(_expanded(_override(BY_KEY[key], raw, option, cwd), home(env, euid)))
-    return Settings(found, tuple(files))
+    return Settings(attributes.latest(found), tuple(files))
 
 
 def _override(setting: Setting, raw: object, option: str, cwd: Path) -> Found:
@@ -270,8 +271,9 @@ def _in_file(file: ConfigFile) -> Iterator[Found | Problem]:
     if len(values) > _MAX_KEYS:
         yield Problem(str(file.path), "", _("it has more than {count} keys").format(count=_MAX_KEYS))
         return
-    for key, raw in values.items():
-        yield from _judged(key, raw, file, file)
+    judged = [item for key, raw in values.items() for item in _judged(key, raw, file, file)]
+    yield from judged
+    yield from attributes.judged(judged, file)
 
 
 def _in_broken(file: ConfigFile, whole: TomlFault) -> Iterator[Found | Problem]:
@@ -280,20 +282,22 @@ def _in_broken(file: ConfigFile, whole: TomlFault) -> Iterator[Found | Problem]:
         if isinstance(raw, TomlFault):
             faults += 1
             yield Problem(f"{file.path}:{line}", "", raw.problem)
-        else:
+        elif raw != {} or not attributes.names(key):
+            # the header of an attribute says nothing by itself
             yield from _judged(key, raw, f"{file.path}:{line}", file)
     if not faults:
         yield Problem(f"{file.path}:{whole.line}" if whole.line else str(file.path), "", whole.problem)
 
 
 def _judged(key: str, raw: object, origin: Origin, file: ConfigFile) -> Iterator[Found | Problem]:
-    if key in BY_KEY:
-        yield _secured(_checked(BY_KEY[key], raw, origin), file)
+    if (setting := known(key)) is not None:
+        yield _secured(_checked(setting, raw, origin), file)
+    elif key.startswith(attributes.PREFIX):
+        yield attributes.unknown(_where(origin, key), key, raw)
     elif key not in SECTIONS:
         meant = nearest(key, BY_KEY)
         hint = N_("did you mean {nearest}?") if meant else ""
-        name = key if len(key) <= 100 else key[:99] + "…"
-        yield Problem(_where(origin, key), name, _("there is no such setting"), hint, meant)
+        yield Problem(_where(origin, key), cut(key), _("there is no such setting"), hint, meant)
     elif raw != {}:
         yield Problem(_where(origin, key), key, _("it is a section, written [{key}]").format(key=key))
 
@@ -312,7 +316,8 @@ def _checked(setting: Setting, raw: object, origin: Origin) -> Found | Problem:
 
 
 def _secured(item: Found | Problem, file: ConfigFile) -> Found | Problem:
-    if isinstance(item, Problem) or not file.mode & 0o004 or not is_secret(BY_KEY[item[0]], item[1]):
+    setting = None if isinstance(item, Problem) else known(item[0])
+    if isinstance(item, Problem) or setting is None or not file.mode & 0o004 or not is_secret(setting, item[1]):
         return item
     return Problem(
         str(file.path),
@@ -324,7 +329,7 @@ def _secured(item: Found | Problem, file: ConfigFile) -> Found | Problem:
 
 def _expanded(item: Found, own: Path) -> Found:
     key, value, origin = item
-    if BY_KEY[key].kind in ("path", "store") and isinstance(value, str) and value.startswith("~/"):
+    if key in BY_KEY and BY_KEY[key].kind in ("path", "store") and isinstance(value, str) and value.startswith("~/"):
         return key, str(own / value[2:]), origin
     return item
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usermgmt.kernel.errors import Invalid
+from usermgmt.kernel.errors import BadConfiguration, Invalid, UsageProblem
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.text import unstorable
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import tzinfo
     from pathlib import Path
+
+    from usermgmt.kernel.errors import UsermgmtError
 
 Value = str | int | float | bool | tuple[str, ...]
 Kind = Literal["text", "choice", "int", "bool", "duration", "size", "list", "durations", "path", "store", "zone"]
@@ -47,7 +49,8 @@ class Setting:
 
     ``minimum`` and ``maximum`` are in seconds for durations, in bytes for a size. A ``sensitive`` value is never
     shown. ``personal`` marks what the caller of a sudo'd call may choose in the environment, since it changes nothing
-    but looks. ``variable`` is a second, shorter environment variable, which wins over the regular one.
+    but looks. ``variable`` is a second, shorter environment variable, which wins over the regular one. What is
+    ``filed`` stands in files only, and has no variable.
     """
 
     key: str
@@ -60,12 +63,38 @@ class Setting:
     sensitive: bool = False
     personal: bool = False
     variable: str = ""
+    filed: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables that set it; the last one wins."""
+        if self.filed:
+            return ()
         regular = "USERMGMT_" + self.key.upper().replace(".", "_")
         return (regular, self.variable) if self.variable else (regular,)
+
+
+class Problem(NamedTuple):
+    """What is wrong at one place of the configuration: at a ``path``, ``path:line``, ``env NAME`` or option."""
+
+    where: str
+    key: str
+    text: str
+    hint: str = ""
+    nearest: str = ""
+
+    def error(self) -> UsermgmtError:
+        """Return it as the error that ends an invocation: exit 2 for the command line, 8 for the rest."""
+        text = f"{self.key}: {self.text}" if self.key else self.text
+        if self.where.startswith("--"):
+            return UsageProblem(hint=self.hint, problem=f"{self.where}: {text}", nearest=self.nearest)
+        hint = self.hint or BadConfiguration.hint
+        return BadConfiguration(hint=hint, path=self.where, problem=text, nearest=self.nearest)
+
+
+def cut(key: str) -> str:
+    """Return ``key`` for a message, shortened where somebody wrote a page of it."""
+    return key if len(key) <= 100 else key[:99] + "…"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -113,4 +113,6 @@ MASKS = {
     "name": mask_name,
     "date": mask_date,
     "text": mask_text,
+    # each attribute has its own mask (kernel.masking); what should be attributes and is none is hidden
+    "attributes": mask_text,
 }

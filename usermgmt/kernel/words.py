@@ -9,16 +9,22 @@ from usermgmt.kernel.i18n import _
 from usermgmt.kernel.text import neutral
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
     from usermgmt.kernel.results import View
+    from usermgmt.kernel.settings_attributes import Attribute
 
 
 class Words:
-    """Says the values of one view; ``zone`` None leaves times as they are stored, in UTC."""
+    """Says the values of one view; ``zone`` None leaves times as they are stored, in UTC.
 
-    def __init__(self, view: View, zone: tzinfo | None) -> None:
+    ``attributes`` are those that the configuration declares, for what people call them.
+    """
+
+    def __init__(self, view: View, zone: tzinfo | None, attributes: Mapping[str, Attribute] | None = None) -> None:
         self.view = view
+        self._attributes = attributes or {}
         self.zone = zone
         self._kinds = {column.name: column.kind for column in view.columns}
 
@@ -37,7 +43,13 @@ class Words:
             return [line for note in value for line in self._note(note)]
         if kind == "changes" and isinstance(value, dict):
             return [_change(field, pair) for field, pair in value.items()]
+        if kind == "attributes" and isinstance(value, dict):
+            return [neutral(f"{self._called(one)}: {_plain(item)}") for one, item in value.items()]
         return []
+
+    def _called(self, name: str) -> str:
+        declared = self._attributes.get(name)
+        return name if declared is None else declared.label or name
 
     def cell(self, name: str, value: Any) -> str:
         """Return a value as one cell."""

@@ -34,6 +34,10 @@ pytestmark = pytest.mark.engines("sqlite")
 
 @pytest.fixture
 def store(run):
+    declared = run.home / "config.toml"
+    declared.write_text("[attribute.height]\ntype = 'integer'\n[attribute.badge]\ntype = 'text'\n")
+    declared.chmod(0o600)
+    run.env["USERMGMT_CONFIG"] = str(declared)
     run(f"user add me --external-id os/{os.getuid()}")
     run("user add alice --email alice@example.com --add-tag vip --add-address email:a2@example.com")
     run("user rename alice alicia")
@@ -41,6 +45,7 @@ def store(run):
     run("user set alicia --phone 13800138000 --full-name 李爱丽 --gender female --birth-date 1990-01-01 --occupation x")
     run("user set alicia --display-name A --locale en --time-zone UTC --valid-from 2020-01-01 --valid-until 2040-01-01")
     run("user set alicia --email-verified-at 2020-01-01 --phone-verified-at 2020-01-01 --managed-by spec")
+    run("user set alicia --add-attribute height=180 --add-attribute badge=x")
     run("user suspend alicia --reason strike")
     run("user close me --yes", exit=4)
     return run

@@ -339,6 +339,12 @@ def test_init_writes_the_sample_once(tmp_path):
     assert caught.value.exit == 5
 
 
+def test_an_empty_value_is_taken_out_too(file):
+    put(file, "store.url", "")
+    assert drop(file, "store.url").outcome == "removed"
+    assert "url" not in file.read_text()
+
+
 def test_init_follows_no_link(tmp_path):
     (tmp_path / "config.toml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExists):

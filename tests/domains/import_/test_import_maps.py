@@ -324,7 +324,7 @@ def blocks(page):
 def test_the_example_of_the_page_does_what_the_page_says(run):
     # what a terminal shows of both streams, less the run's number
     page = (Path(usermgmt.__file__).parent / "docs" / "formats.md").read_text("utf-8")
-    example = page[page.index("### An export of a Chinese company") : page.index("## Masked values")]
+    example = page[page.index("### An export of a Chinese company") : page.index("## Attributes of your own")]
     (_1, table), (_2, mapping), (_3, session) = blocks(example)
     save(run, "hr.csv", table)
     save(run, "hr.toml", mapping)

@@ -63,9 +63,13 @@ def apart(run):
 
 
 def fill(run):
+    declared = run.home / "attributes.toml"
+    declared.write_text("[attribute.height]\ntype = 'integer'\n[attribute.badge]\ntype = 'text'\n")
+    declared.chmod(0o600)
     run(
         "user add alice --email alice@example.com --full-name 张伟 --birth-date 1990-05-17 --add-tag vip --add-tag 员工"
-        " --external-id hr/7 --valid-until 2090-01-01"
+        " --external-id hr/7 --valid-until 2090-01-01 --attribute height=180 --attribute badge=工牌",
+        env={"USERMGMT_CONFIG": str(declared)},
     )
     run(["user", "add", "bob", "--occupation", "C:\\new\\table", "--display-name", "😀 \\N"])
     run(["user", "note", "alice", "--text", "one\ntwo \\."])

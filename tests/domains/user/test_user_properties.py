@@ -15,7 +15,7 @@ from usermgmt.domains.user.requests import Lists
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.clock import to_text
 
-EMPTY = {"tags": [], "external_ids": {}, "addresses": []}
+EMPTY = {"tags": [], "external_ids": {}, "addresses": [], "attributes": {}}
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
@@ -36,9 +36,9 @@ def edited(before, replaced, added, removed):
 @given(before=TAGS, replaced=st.none() | TAGS, added=TAGS, removed=TAGS)
 def test_tags_are_replaced_then_added_then_taken_away(before, replaced, added, removed):
     edits = Lists(set_tags=replaced, add_tags=added, remove_tags=removed)
-    once = edits.apply({**EMPTY, "tags": sorted(set(before))}, "CN")
+    once = edits.apply({**EMPTY, "tags": sorted(set(before))}, "CN", {})
     assert once["tags"] == sorted(edited(before, replaced, added, removed))
-    assert edits.apply(once, "CN") == once
+    assert edits.apply(once, "CN", {}) == once
     assert (once["external_ids"], once["addresses"]) == ({}, [])
 
 
@@ -48,9 +48,9 @@ def test_addresses_are_edited_in_their_normal_form(before, replaced, added, remo
         return None if items is None else [NORMAL.get(item, item) for item in items]
 
     edits = Lists(set_addresses=replaced, add_addresses=added, remove_addresses=removed)
-    once = edits.apply({**EMPTY, "addresses": sorted(set(normal(before)))}, "CN")
+    once = edits.apply({**EMPTY, "addresses": sorted(set(normal(before)))}, "CN", {})
     assert once["addresses"] == sorted(edited(*map(normal, (before, replaced, added, removed))))
-    assert edits.apply(once, "CN") == once
+    assert edits.apply(once, "CN", {}) == once
 
 
 IDS = st.dictionaries(st.sampled_from(["ldap", "hr", "ad"]), st.sampled_from(["1", "2", "a/b"]), max_size=3)
@@ -69,11 +69,11 @@ def test_a_user_has_one_id_per_system(before, replaced, added, removed, systems)
         add_external_ids=items(added),
         remove_external_ids=[*items(removed), *systems],
     )
-    once = edits.apply({**EMPTY, "external_ids": before}, None)
+    once = edits.apply({**EMPTY, "external_ids": before}, None, {})
     expected = {**(before if replaced is None else replaced), **added}
     kept = {s: v for s, v in expected.items() if removed.get(s) != v and s not in systems}
     assert once["external_ids"] == kept
-    assert edits.apply(once, None)["external_ids"] == kept
+    assert edits.apply(once, None, {})["external_ids"] == kept
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ldap", "LDAP "]), st.sampled_from(["1", "2"])), min_size=1, max_size=3))
@@ -81,10 +81,10 @@ def test_two_ids_in_one_system_are_refused_and_the_same_twice_is_not(given_ids):
     edits = Lists(add_external_ids=[f"{system}/{value}" for system, value in given_ids])
     values = {value for _system, value in given_ids}
     if len(values) == 1:
-        assert edits.apply(EMPTY, None)["external_ids"] == {"ldap": values.pop()}
+        assert edits.apply(EMPTY, None, {})["external_ids"] == {"ldap": values.pop()}
     else:
         with pytest.raises(InvalidField):
-            edits.apply(EMPTY, None)
+            edits.apply(EMPTY, None, {})
 
 
 @pytest.mark.parametrize("name", ["tags", "external_ids", "addresses"])
@@ -94,9 +94,10 @@ def test_an_empty_text_empties_and_none_leaves_alone(name, tags, ids, addresses)
         "tags": sorted(set(tags)),
         "external_ids": ids,
         "addresses": sorted({NORMAL.get(item, item) for item in addresses}),
+        "attributes": {"left": "alone"},
     }
-    assert Lists().apply(before, "CN") == before
-    after = Lists(**{f"set_{name}": [""]}).apply(before, "CN")
+    assert Lists().apply(before, "CN", {}) == before
+    after = Lists(**{f"set_{name}": [""]}).apply(before, "CN", {})
     assert after == {**before, name: EMPTY[name]}
 
 

@@ -10,7 +10,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from usermgmt.domains.config.sample import sample
 from usermgmt.domains.config.types import ConfigChange, ConfigFileMade, ConfigProblem, ConfigValue, Validation
+from usermgmt.kernel import settings_attributes as attributes
 from usermgmt.kernel.errors import (
     BadConfiguration,
     FileExists,
@@ -24,27 +26,29 @@ from usermgmt.kernel.errors import (
 from usermgmt.kernel.files import failure, private_directory, whole_file
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED
-from usermgmt.kernel.settings import BY_KEY, SYSTEM_DIR, TABLE, Problem, inspect
+from usermgmt.kernel.settings import BY_KEY, DEFAULT, SYSTEM_DIR, TABLE, inspect, known
 from usermgmt.kernel.settings_file import MAX_BYTES, ConfigFile, TomlFault, read
-from usermgmt.kernel.settings_values import Setting, check, from_text, is_secret, nearest, quoted, shown, written
+from usermgmt.kernel.settings_values import (
+    Problem,
+    Setting,
+    check,
+    from_text,
+    is_secret,
+    nearest,
+    quoted,
+    shown,
+    written,
+)
 from usermgmt.kernel.text import neutral
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from usermgmt.domains.config.types import Shown
     from usermgmt.kernel.settings import Settings
 
 LOCK_SECONDS = 10.0
-SAMPLE_HEAD = """\
-# usermgmt: configuration. Read from /etc/usermgmt/config.toml, then from ~/.config/usermgmt/config.toml (not for
-# root), then from the file that --config or USERMGMT_CONFIG names; what is read later wins. The environment
-# (USERMGMT_STORE_BUSY_TIMEOUT for busy_timeout of [store], USERMGMT_STORE for its url) and the command line win over
-# every file. Each line shows the default: take the # away to change one. "usermgmt config show --origin" tells what
-# holds, "usermgmt config validate" what is wrong.
-"""
-
 
 _TELLING = ("bool", "choice", "duration", "int", "size", "zone")
 """Kinds of settings whose values tell of no person; a path, an address or a text may, and an audit entry stays."""
@@ -54,13 +58,20 @@ _TELLING = ("bool", "choice", "duration", "int", "size", "zone")
 
 
 def show(settings: Settings) -> tuple[ConfigValue, ...]:
-    """Return every setting, in the order of the table."""
-    return tuple(_value(settings, setting) for setting in TABLE)
+    """Return every setting, in the order of the table, then what is said of attributes."""
+    families = (setting for key in settings if key not in BY_KEY and (setting := known(key)) is not None)
+    return tuple(_value(settings, setting) for setting in (*TABLE, *families))
 
 
 def get(settings: Settings, key: str) -> ConfigValue:
-    """Return one setting; raises ``NotFound`` with the nearest key."""
-    return _value(settings, _known(key))
+    """Return one setting; raises ``NotFound`` with the nearest key, also for an attribute that is not declared."""
+    setting = _known(key)
+    if key in settings:
+        return _value(settings, setting)
+    if key.split(".")[1] not in settings.attributes:
+        raise _missing(key, settings)
+    default = written(setting, setting.default)
+    return ConfigValue(key, default, DEFAULT, default, setting.help)
 
 
 def _value(settings: Settings, setting: Setting) -> ConfigValue:
@@ -75,7 +86,7 @@ def _value(settings: Settings, setting: Setting) -> ConfigValue:
 
 def recorded(done: ConfigChange) -> dict[str, Shown]:
     """Return what the audit keeps of a change: the values only where they tell of nobody."""
-    setting = BY_KEY.get(done.key)
+    setting = known(done.key)
     if setting is not None and setting.kind in _TELLING:
         return {"key": done.key, "before": done.before, "after": done.after}
     # a key that is no setting, and is taken out, may be any word
@@ -83,11 +94,16 @@ def recorded(done: ConfigChange) -> dict[str, Shown]:
 
 
 def _known(key: str) -> Setting:
-    if key in BY_KEY:
-        return BY_KEY[key]
-    meant = nearest(key, BY_KEY)
+    setting = known(key)
+    if setting is None:
+        raise _missing(key, (*BY_KEY, *(one.key for one in attributes.properties(key))))
+    return setting
+
+
+def _missing(key: str, keys: Iterable[str]) -> NotFound:
+    meant = nearest(key, keys)
     hint = N_("did you mean {nearest}?") if meant else N_("usermgmt config show lists them")
-    raise NotFound(hint=hint, noun=_("setting"), name=key, nearest=meant)
+    return NotFound(hint=hint, noun=_("setting"), name=key, nearest=meant)
 
 
 def validate(
@@ -121,7 +137,8 @@ def set_value(
 ) -> ConfigChange:
     """Write ``key`` into the file at ``path``, which is made where it is missing; comments and layout stay.
 
-    Raises ``NotFound`` for an unknown key, ``Invalid`` for a value it cannot have, ``UsageProblem`` for a password,
+    Raises ``NotFound`` for an unknown key, ``Invalid`` for a value it cannot have or which would leave an attribute
+    declared by halves, ``UsageProblem`` for a password,
     ``BadConfiguration`` for a file that is unsafe or no TOML, ``FileUnreadable``, ``DiskFull``, ``Unavailable``.
     """
     setting = _known(key)
@@ -137,10 +154,14 @@ def set_value(
 def unset_value(
     path: Path, key: str, euid: int, *, dry_run: bool = False, system_dir: Path = SYSTEM_DIR
 ) -> ConfigChange:
-    """Take ``key`` out of the file at ``path``, also one that is no setting; raises as ``set_value`` does."""
+    """Take ``key`` out of the file at ``path``, also one that is no setting, or ``attribute.NAME`` as a whole.
+
+    Raises as ``set_value`` does.
+    """
     file = _present(path, euid)
-    if file is None or key not in _values(file):
-        _known(key)
+    if file is None or _below(key, _values(file)) is None:
+        if not attributes.names(key):
+            _known(key)
         return ConfigChange(key, str(path), UNCHANGED, None, None, dry_run)
     return _changed(path, key, None, euid, dry_run=dry_run, system_dir=system_dir)
 
@@ -149,14 +170,39 @@ def _changed(path: Path, key: str, raw: object, euid: int, *, dry_run: bool, sys
     with _held(path, system_dir, dry_run=dry_run):
         file = _present(path, euid)
         values = _values(file) if file else {}
-        before = values.pop(key, None)
+        before = _below(key, values)
         outcome = _outcome(before, raw)
         if outcome != UNCHANGED:
-            expected = values if raw is None else {**values, key: raw}
+            expected = {
+                name: value for name, value in values.items() if name != key and name not in _parts(key, values)
+            }
+            expected |= {} if raw is None else {key: raw}
+            _check_whole(attributes.head(key), values, expected)
             text = _edited(path, file.text if file else "", key, raw, expected)
             if not dry_run:
                 _write(path, text, file, system_dir)
     return ConfigChange(key, str(path), outcome, _printable(key, before), _printable(key, raw), dry_run)
+
+
+def _parts(key: str, values: Mapping[str, object]) -> list[str]:
+    """Return the keys below ``key`` where it is an attribute."""
+    return [name for name in values if name.startswith(key + ".")] if attributes.names(key) else []
+
+
+def _below(key: str, values: Mapping[str, object]) -> object:
+    """Return the value of ``key``, or of an attribute all that is said of it; None where there is nothing."""
+    parts = {name.removeprefix(key + "."): values[name] for name in _parts(key, values)}
+    return parts or values.get(key)
+
+
+def _check_whole(attribute: str, before: Mapping[str, object], after: Mapping[str, object]) -> None:
+    """Refuse to leave an attribute by halves, unless it was so before and is mended step by step."""
+    text = attributes.incomplete(after, attribute) if attribute else ""
+    if text and not attributes.incomplete(before, attribute):
+        raise Invalid(_HALVES, field=attribute, problem=text, attribute=attribute)
+
+
+_HALVES = N_("of the type choice, set the choices first; usermgmt config set {attribute} --unset takes all of it out")
 
 
 def _outcome(before: object, after: object) -> str:
@@ -171,7 +217,7 @@ def _outcome(before: object, after: object) -> str:
 def _printable(key: str, raw: object) -> Shown:
     if raw is None:
         return None
-    setting = BY_KEY.get(key, Setting(key, "text", "", ""))
+    setting = known(key) or Setting(key, "text", "", "")
     try:
         return shown(setting, check(setting, raw))
     except Invalid:
@@ -231,7 +277,8 @@ def _through_tomlkit(text: str, key: str, raw: object) -> str:
         table: Any = document
         for section in sections:
             if section not in table:
-                table[section] = tomlkit.table()
+                # one that only holds other tables needs no header of its own
+                table[section] = tomlkit.table(is_super_table=section != sections[-1])
             table = table[section]
         if raw is None:
             del table[name]
@@ -268,24 +315,6 @@ def init(path: Path, *, dry_run: bool = False, system_dir: Path = SYSTEM_DIR) ->
         if not dry_run:
             _write(path, sample(), None, system_dir)
     return ConfigFileMade(str(path), CREATED, dry_run)
-
-
-def sample() -> str:
-    """Return the sample configuration: every setting with its help and its default, commented out."""
-    import textwrap
-
-    import tomlkit
-
-    lines = SAMPLE_HEAD.splitlines()
-    section = ""
-    for setting in TABLE:
-        before, dot, name = setting.key.rpartition(".")
-        lines += ["", f"[{before}]"] if dot and before != section else []
-        section = before
-        words = f"{setting.help} ({', '.join(filter(None, setting.choices))})" if setting.choices else setting.help
-        lines += ["", *(f"# {line}" for line in textwrap.wrap(words, 110, break_on_hyphens=False))]
-        lines.append(f"#{name} = {tomlkit.item(written(setting, setting.default)).as_string()}")
-    return "\n".join(lines) + "\n"
 
 
 # -- files -------------------------------------------------------------------------------------------------------

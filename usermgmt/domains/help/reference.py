@@ -39,9 +39,10 @@ def exit_codes(width: int) -> str:
 def settings(width: int) -> str:
     """Return every setting."""
     from usermgmt.kernel.settings import TABLE
+    from usermgmt.kernel.settings_attributes import FAMILY
 
     words = _("usermgmt config show --origin tells what holds and why; usermgmt config init writes a file to edit.")
-    return _page(_("Settings"), words, ((setting.key, _setting(setting)) for setting in TABLE), width)
+    return _page(_("Settings"), words, ((row.key, _setting(row)) for row in (*TABLE, *FAMILY)), width)
 
 
 def _setting(setting: Setting) -> str:
@@ -52,10 +53,10 @@ def _setting(setting: Setting) -> str:
         facts.append(_("at least {value}").format(value=written(setting, setting.minimum)))
     if setting.maximum < 2**63 - 1:
         facts.append(_("at most {value}").format(value=written(setting, setting.maximum)))
-    if setting.default != "":
+    if setting.default not in ("", ()):
         facts.append(_("default: {value}").format(value=written(setting, setting.default)))
     facts.append(", ".join(setting.variables))
-    return f"{_(setting.help)} [{'; '.join(facts)}]"
+    return f"{_(setting.help)} [{'; '.join(filter(None, facts))}]"
 
 
 def permissions(width: int) -> str:

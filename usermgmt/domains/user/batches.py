@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from usermgmt.domains.user import bigrams, rules, state
+from usermgmt.domains.user.attributes import number
 from usermgmt.domains.user.declares import USER
-from usermgmt.domains.user.state import address, external_id, tag, user
+from usermgmt.domains.user.state import address, attribute, external_id, tag, user
 from usermgmt.kernel import bulk
 from usermgmt.kernel.audit import fold
 from usermgmt.kernel.audit.log import Draft
@@ -32,7 +33,7 @@ def create(ctx: Context, given: Columns, lists: Columns, count: int) -> None:
     ids = bulk.next_ids(ctx.db, user, count)
     stored = {name: column for name, column in columns.items() if name in _STORED}
     bulk.insert(ctx.db, user, {"id": ids, "version": [1] * count, **stored})
-    bigrams.insert(ctx.db, ids, columns)
+    bigrams.insert(ctx.db, ids, columns, lists.get("attributes", ()))
     _insert_lists(ctx, ids, lists)
     ctx.log.extend(_drafts(ctx, columns | lists, count))
 
@@ -59,12 +60,25 @@ def _insert_lists(ctx: Context, ids: Sequence[int], lists: Columns) -> None:
         for system, value in (found or {}).items()
     ]
     bulk.insert_rows(ctx.db, external_id, ("user_id", "system", "external_id"), pairs)
+    if "attributes" in lists:
+        _insert_attributes(ctx, ids, lists["attributes"])
     addresses = [
         (id_, *item.split(":", 1))
         for id_, items in zip(ids, lists.get("addresses", ()), strict=False)
         for item in items or ()
     ]
     bulk.insert_rows(ctx.db, address, ("user_id", "kind", "value"), addresses)
+
+
+def _insert_attributes(ctx: Context, ids: Sequence[int], column: list[Any]) -> None:
+    rows = [
+        (id_, name, value, number(value))
+        for id_, found in zip(ids, column, strict=True)
+        for name, value in (found or {}).items()
+    ]
+    names = ("user_id", "name", "value", "number")
+    bulk.insert_rows(ctx.db, attribute, names[:3], [row[:3] for row in rows if row[3] is None])
+    bulk.insert_rows(ctx.db, attribute, names, [row for row in rows if row[3] is not None])
 
 
 # -- entries -------------------------------------------------------------------------------------------------------

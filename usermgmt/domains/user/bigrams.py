@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain, pairwise
+from itertools import chain, pairwise, starmap
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -17,7 +17,7 @@ from unicodedata import normalize
 import sqlalchemy as sa
 
 from usermgmt.domains.user.models import UserBigram
-from usermgmt.domains.user.state import user
+from usermgmt.domains.user.state import attribute, user
 from usermgmt.kernel import bulk
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def pairs(text: str) -> frozenset[str]:
 
 
 def of_user(state: Mapping[str, Any]) -> frozenset[str]:
-    """Return the pairs that a user is found by."""
-    names = (pairs(as_name(state[name])) for name in NAMES if state.get(name))
-    return frozenset(chain(*names, *(pairs(state[name]) for name in IDENTIFIERS if state.get(name))))
+    """Return the pairs that a user is found by: those of names, identifiers and attributes."""
+    names = chain((state[name] for name in NAMES if state.get(name)), (state.get("attributes") or {}).values())
+    forms = chain(map(as_name, names), (state[name] for name in IDENTIFIERS if state.get(name)))
+    return frozenset(chain.from_iterable(map(pairs, forms)))
 
 
 def holding(part: str) -> Any:
@@ -80,9 +81,14 @@ def _having(wanted: Sequence[str]) -> Any:
 # -- keeping it ----------------------------------------------------------------------------------------------------
 
 
-def insert(db: Connection, ids: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write the pairs of new users, who are given as columns of their table."""
+def insert(
+    db: Connection, ids: Sequence[int], columns: Mapping[str, Sequence[Any]], attributes: Iterable[Any] = ()
+) -> None:
+    """Write the pairs of new users, who are given as columns of their table and with their attributes, or None."""
     found: dict[int, set[str]] = {}
+    for user_id, given in zip(ids, attributes, strict=False):
+        if given and (wanted := of_user({"attributes": given})):
+            found[user_id] = set(wanted)
     for name in (*NAMES, *IDENTIFIERS):
         column = columns.get(name, ())
         if "".join(filter(None, column)).isascii():
@@ -107,18 +113,22 @@ def change(db: Connection, user_id: int, before: Mapping[str, Any], after: Mappi
 def rebuild(db: Connection) -> None:
     """Make the whole index again."""
     db.execute(sa.delete(bigram))
-    for ids, columns in _users(db):
-        insert(db, ids, columns)
+    for ids, columns, attributes in _users(db):
+        insert(db, ids, columns, attributes)
 
 
 def holds(db: Connection) -> bool:
     """Tell whether the index is what follows from the users; reads both."""
-    wanted = chain.from_iterable(_pairs_of(columns, ids) for ids, columns in _users(db))
+    wanted = chain.from_iterable(starmap(_pairs_of, _users(db)))
     there = db.execute(sa.select(bigram.c.user_id, bigram.c.bigram).execution_options(yield_per=_USERS))
     return _fingerprint(wanted) == _fingerprint((row[0], row[1]) for row in there)
 
 
-def _users(db: Connection) -> Iterator[tuple[list[int], dict[str, list[Any]]]]:
+_Columns = dict[str, list[Any]]
+
+
+def _users(db: Connection) -> Iterator[tuple[list[int], _Columns, list[dict[str, str]]]]:
+    """Yield the users, some at a time: their ids, what they are found by, and their attributes."""
     last, names = 0, (*NAMES, *IDENTIFIERS)
     while True:
         query = sa.select(user.c.id, *(user.c[name] for name in names)).where(user.c.id > last)
@@ -126,13 +136,16 @@ def _users(db: Connection) -> Iterator[tuple[list[int], dict[str, list[Any]]]]:
         if not rows:
             return
         ids, *columns = (list(column) for column in zip(*rows, strict=True))
-        yield ids, dict(zip(names, columns, strict=True))
+        given: dict[int, dict[str, str]] = {user_id: {} for user_id in ids}
+        for row in db.execute(sa.select(attribute).where(attribute.c.user_id.between(ids[0], ids[-1]))):
+            given[row.user_id][row.name] = row.value
+        yield ids, dict(zip(names, columns, strict=True)), list(given.values())
         last = ids[-1]
 
 
-def _pairs_of(columns: Mapping[str, Sequence[Any]], ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for user_id, *texts in zip(ids, *columns.values(), strict=True):
-        for one in of_user(dict(zip(columns, texts, strict=True))):
+def _pairs_of(ids: list[int], columns: _Columns, attributes: list[dict[str, str]]) -> Iterator[tuple[int, str]]:
+    for user_id, given, *texts in zip(ids, attributes, *columns.values(), strict=True):
+        for one in of_user({**dict(zip(columns, texts, strict=True)), "attributes": given}):
             yield user_id, one
 
 

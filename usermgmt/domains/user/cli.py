@@ -29,7 +29,7 @@ def add(
     ctx: Context,
     username: o.NewName,
     profile: o.Profile,
-    lists: o.AddedLists,
+    lists: o.NewLists,
     allow_confusable: o.AllowConfusable = False,
     if_exists: Annotated[
         IfExists, Option("--if-exists", help=N_("What to do about a record that is there already and differs."))
@@ -40,6 +40,7 @@ def add(
     Examples:
     usermgmt user add alice --email alice@example.com
     usermgmt user add 张伟 --phone +8613800138000 --add-tag vip
+    usermgmt user add 李娜 --attribute department=sales --attribute hired=2024-03-01
     usermgmt user add backup-job --kind service --valid-until 90d
     """
     from usermgmt.domains.user import service
@@ -52,7 +53,7 @@ def ensure(
     ctx: Context,
     username: o.NewName,
     profile: o.Profile,
-    lists: o.AddedLists,
+    lists: o.NewLists,
     allow_confusable: o.AllowConfusable = False,
 ) -> Change:
     """Make sure that a user is there with these fields; a second run changes nothing.
@@ -113,6 +114,7 @@ def list_(
 
     Examples:
     usermgmt user list --status active --tag vip
+    usermgmt user list --attribute department=sales --attribute "hired<2020-01-01"
     usermgmt user list --search 张 --fields username,phone -o csv
     usermgmt user list --json --jq length
     """
@@ -130,11 +132,12 @@ def set_(
     Examples:
     usermgmt user set alice --phone +8613800138000
     usermgmt user set alice --occupation ""
+    usermgmt user set alice --add-attribute department=sales --remove-attribute badge_number
     usermgmt user set --tag trainee --valid-until 2026-12-31 --yes
     """
     from usermgmt.domains.user import service, targets
 
-    o.required(profile, lists)
+    o.required(whom, profile, lists)
     request = o.request(profile, lists, requested_by=requested_by)
     return targets.each(ctx, whom, lambda user: service.update(ctx, user, request), question=_("Change {count} users?"))
 
@@ -232,7 +235,7 @@ def tag(ctx: Context, whom: o.Whom, tags: o.Tags) -> Change | Batch:
     """
     from usermgmt.domains.user import service, targets
 
-    o.required(tags)
+    o.required(whom, tags)
     lists = o.lists(tags)
     question = _("Change the tags of {count} users?")
     return targets.each(ctx, whom, lambda user: service.retag(ctx, user, lists), question=question)

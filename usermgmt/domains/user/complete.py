@@ -1,4 +1,4 @@
-"""Usernames, ids and tags completed on TAB."""
+"""Usernames, ids, tags and attributes completed on TAB."""
 
 from __future__ import annotations
 
@@ -67,3 +67,19 @@ def tags(ctx: Context, incomplete: str) -> list[str]:
     """
     begin, end = complete.text_range(incomplete)
     return complete.safe(row[0] for row in complete.read(ctx, query, (begin, end, end, complete.MOST)))
+
+
+def attributes(ctx: Context, incomplete: str) -> list[str]:
+    """Complete the names of attributes, and after ``NAME=`` the values of those that can be listed."""
+    from usermgmt.kernel.invocation import load_settings
+
+    try:
+        declared = load_settings(ctx.obj, lenient=True).attributes
+    except Exception:  # noqa: BLE001 - a TAB shows no error, whatever is wrong with the configuration
+        return []
+    name, equals, begun = incomplete.partition("=")
+    if not equals:
+        return [one for one in declared if one.startswith(name)]
+    found = declared.get(name)
+    values = () if found is None else ("true", "false") if found.type == "boolean" else found.choices
+    return complete.safe(f"{name}={value}" for value in values if value.startswith(begun))

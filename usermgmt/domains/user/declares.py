@@ -25,6 +25,7 @@ USER = Audited(
             "time_zone",
             "status_reason",
             "external_ids",
+            "attributes",
             "addresses",
             "former_names",
             "note",
@@ -37,6 +38,7 @@ USER = Audited(
         "phone": "phone",
         "birth_date": "date",
         "addresses": "address",
+        "attributes": "attributes",
     },
     follows={
         "created_at": "@created",

@@ -28,6 +28,13 @@ class Renamed(UserNotFound):
     user_id: int = 0
 
 
+class UnknownAttribute(NotFound):
+    """There is no attribute {name}."""
+
+    code = "user.attribute"
+    hint = N_("the configuration declares attributes: usermgmt help formats")
+
+
 class AmbiguousUser(Conflict):
     """{name} is the username of one user and an address of another."""
 

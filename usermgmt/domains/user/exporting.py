@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from usermgmt.domains.user.queries import FIELDS
-from usermgmt.domains.user.state import address, external_id, former_name, tag, user
+from usermgmt.domains.user.state import address, attribute, external_id, former_name, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.selectors import compile_predicate
 
@@ -39,6 +39,7 @@ COLUMNS = (
     "time_zone",
     "tags",
     "external_ids",
+    "attributes",
     "addresses",
     "former_names",
     "valid_from",
@@ -54,6 +55,7 @@ _SEQUENCES: dict[str, tuple[Any, Any]] = {
 }
 _MAPPINGS: dict[str, tuple[Any, Any, Any]] = {
     "external_ids": (external_id, external_id.c.system, external_id.c.external_id),
+    "attributes": (attribute, attribute.c.name, attribute.c.value),
     "former_names": (former_name, former_name.c.username, former_name.c.until),
 }
 

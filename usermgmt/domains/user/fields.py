@@ -79,19 +79,21 @@ def status(value: str) -> str:
     return found
 
 
-def birth_date(value: str, today: str) -> str:
-    """Return a birth date as ``YYYY-MM-DD``, also of ``1991/2/3`` and ``1991年2月3日``.
-
-    Raises ``InvalidField`` for none, one to come, or one before 1850.
-    """
+def day(value: str, field: str) -> str:
+    """Return a date as ``YYYY-MM-DD``, also of ``1991/2/3`` and ``1991年2月3日``; raises ``InvalidField``."""
     # full-width digits too
     parts = _DATE.fullmatch(unicodedata.normalize("NFKC", value.strip()))
     try:
         if parts is None:
             raise ValueError
-        found = date(*map(int, parts.group(1, 3, 4))).isoformat()
+        return date(*map(int, parts.group(1, 3, 4))).isoformat()
     except ValueError:
-        raise InvalidField(field="birth_date", problem=_("it is not a date"), hint=N_("write YYYY-MM-DD")) from None
+        raise InvalidField(field=field, problem=_("it is not a date"), hint=N_("write YYYY-MM-DD")) from None
+
+
+def birth_date(value: str, today: str) -> str:
+    """Return a birth date as ``day`` does; raises ``InvalidField`` for none, one to come, or one before 1850."""
+    found = day(value, "birth_date")
     if found > today:
         raise InvalidField(field="birth_date", problem=_("it lies in the future"))
     if found < _OLDEST:

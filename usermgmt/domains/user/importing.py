@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from usermgmt.domains.user import batches, fields, lookup, rules, state, writing
+from usermgmt.domains.user import attributes, batches, fields, lookup, rules, state, writing
 from usermgmt.domains.user.errors import DifferingUser, FixedUid, OwnAccount, SeveralUsers
 from usermgmt.domains.user.headers import GUESSES, PASSIVE
 from usermgmt.domains.user.reading import FIELDS, WORDS, Checked, ColumnReader
@@ -31,7 +31,7 @@ from usermgmt.kernel.transfer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from usermgmt.domains.user.state import State
     from usermgmt.kernel.context import Context
@@ -41,7 +41,7 @@ class UserImporter:
     """What ``import users`` knows of users."""
 
     fields: Sequence[str] = FIELDS
-    keyed = frozenset({"external_ids"})
+    keyed = frozenset({"external_ids", "attribute"})
     lists = frozenset({"tags", "external_ids", "addresses", "former_names"})
     words = WORDS
     passive = PASSIVE
@@ -86,10 +86,12 @@ class UserSession:
     def _write_new(self, checked: Checked, start: int, stop: int, *, halt: bool) -> Written | None:
         """Write records that are all new and resemble nobody; None where they are not, and nothing was written."""
         good = [row for row in range(start, stop) if row not in checked.faults]
-        if len(good) < stop - start and halt:
+        if (len(good) < stop - start and halt) or not checked.doubts.keys().isdisjoint(good):
             return None
         columns = {name: _of(column, good) for name, column in checked.columns.items()}
         lists = {name: _of(column, good) for name, column in checked.lists.items()}
+        if "attributes" in lists:
+            lists["attributes"] = [attributes.merged({}, one) or None if one else None for one in lists["attributes"]]
         if not _may_be_new(self._ctx, columns, lists) or not _created(self._ctx, columns, lists, len(good)):
             return None
         written = Written()
@@ -188,6 +190,7 @@ class _Judge:
             raise self._checked.faults[row]
         values, lists = self._given[row]
         found, by_name = self._match(values, lists)
+        self._check_doubts(row, lists, self._states[found]["attributes"] if found is not None else {})
         if found is None:
             return self._create(row, values, lists)
         before = self._states[found]
@@ -195,6 +198,12 @@ class _Judge:
             # the name was the key: that it is written otherwise is no wish to change it
             values = {name: value for name, value in values.items() if name not in _NAME}
         return self._merge(row, before, values, lists)
+
+    def _check_doubts(self, row: int, lists: State, held: Mapping[str, str]) -> None:
+        """Refuse attributes that nobody can be given, unless the user has them as they stand there."""
+        for name, error in self._checked.doubts.get(row, {}).items():
+            if held.get(name) != lists["attributes"][name]:
+                raise error
 
     def _match(self, values: State, lists: State) -> tuple[int | None, bool]:
         """Return whom the record means: by uid, external id, username, email; raises ``SeveralUsers``."""
@@ -223,7 +232,10 @@ class _Judge:
         self._check_former(former, values, None)
         uid = values.get("uid") or self._ctx.random.uuid7(self._ctx.clock.now())
         after = rules.new_state(
-            values, {**lists, "former_names": [name.username for name in former]}, uid, self._ctx.now
+            values,
+            {**_merged(rules.EMPTY_LISTS, lists), "former_names": [name.username for name in former]},
+            uid,
+            self._ctx.now,
         )
         rules.check_window(after)
         after["id"] = next(self._ids)
@@ -328,8 +340,10 @@ _NAME = frozenset({"username", "username_norm", "skeleton"})
 
 
 def _merged(before: State, lists: State) -> State:
-    """Return the lists as they shall be: ids in systems that the record does not name are left alone."""
+    """Return the lists as they shall be: ids in systems and attributes that the record does not name stay."""
     wanted = {name: value for name, value in lists.items() if name != "former_names"}
     if wanted.get("external_ids"):
         wanted["external_ids"] = {**before["external_ids"], **wanted["external_ids"]}
+    if "attributes" in wanted:
+        wanted["attributes"] = attributes.merged(before["attributes"], wanted["attributes"])
     return wanted

@@ -18,6 +18,7 @@ from usermgmt.domains.user.types import (
 )
 from usermgmt.kernel import tables as _kernel  # noqa: F401 - one metadata, whichever module came first
 from usermgmt.kernel.columns import KEYED, SERIAL, BigId, DateText, Model, Text, UtcDateTime, length, one_of
+from usermgmt.kernel.settings_attributes import NAME_MAX, VALUE_MAX
 
 
 def _values(enum: type[Kind | Status | Gender | AddressKind]) -> tuple[str, ...]:
@@ -145,6 +146,31 @@ class UserTag(Model, table=True):
 
     user_id: int = _user_id()
     tag: str = Field(sa_type=Text, primary_key=True)
+
+
+class UserAttribute(Model, table=True):
+    """What the user has as an attribute of the configuration: canonical text, and the whole number that it may be."""
+
+    __tablename__ = "user_attribute"
+    __table_args__ = (
+        length("name", 1, NAME_MAX),
+        length("value", 1, VALUE_MAX),
+        sa.Index("ix_user_attribute_name_value", "name", "value", "user_id"),
+        sa.Index(
+            "ix_user_attribute_name_number",
+            "name",
+            "number",
+            "user_id",
+            sqlite_where=sa.text("number IS NOT NULL"),
+            postgresql_where=sa.text("number IS NOT NULL"),
+        ),
+        KEYED,
+    )
+
+    user_id: int = _user_id()
+    name: str = Field(sa_type=Text, primary_key=True)
+    value: str = Field(sa_type=Text)
+    number: int | None = Field(default=None, sa_type=BigId)
 
 
 class UserBigram(Model, table=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from usermgmt.domains.user.complete import tags, usernames
+from usermgmt.domains.user.complete import attributes, tags, usernames
 from usermgmt.domains.user.types import Gender, Kind, Status
 from usermgmt.kernel import complete
 from usermgmt.kernel.i18n import N_, _
@@ -88,7 +88,7 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class AddedLists:
-    """Lists of a new user."""
+    """Additions to a user's lists."""
 
     add_tag: AddTag = None
     external_id: Annotated[
@@ -100,6 +100,20 @@ class AddedLists:
     ] = None
     add_address: Annotated[
         list[str] | None, _list("--add-address", N_("Add a further email:... or phone:..."), "KIND:VALUE")
+    ] = None
+    add_attribute: Annotated[
+        list[str] | None,
+        _list("--add-attribute", N_("Give an attribute a value."), "NAME=VALUE", autocompletion=attributes),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewLists(AddedLists):
+    """Lists of a user that a command makes, and so does not select."""
+
+    attribute: Annotated[
+        list[str] | None,
+        _list("--attribute", N_("The same as --add-attribute."), "NAME=VALUE", autocompletion=attributes),
     ] = None
 
 
@@ -120,6 +134,14 @@ class ChangedLists(AddedLists):
     ] = None
     set_address: Annotated[
         list[str] | None, _list("--set-address", N_("Replace all further addresses."), "KIND:VALUE")
+    ] = None
+    remove_attribute: Annotated[
+        list[str] | None,
+        _list("--remove-attribute", N_("Take an attribute away."), "NAME", autocompletion=attributes),
+    ] = None
+    set_attribute: Annotated[
+        list[str] | None,
+        _list("--set-attribute", N_("Replace all attributes."), "NAME=VALUE", autocompletion=attributes),
     ] = None
 
 
@@ -154,13 +176,24 @@ class Filters:
         list[str] | None,
         _select("--tag", N_("Those with this tag; several tags must all be there."), "TAG", autocompletion=tags),
     ] = None
-    search: Annotated[str, _select("--search", N_("Those whose name, email or phone holds this text."), "TEXT")] = ""
+    attribute: Annotated[
+        list[str] | None,
+        _select(
+            "--attribute",
+            N_("Those with this attribute, or this value of it; >= and the like for numbers and dates."),
+            "NAME[=VALUE]",
+            autocompletion=attributes,
+        ),
+    ] = None
+    search: Annotated[
+        str, _select("--search", N_("Those whose name, email, phone or attribute holds this text."), "TEXT")
+    ] = ""
     created_after: Annotated[str, _select("--created-after", N_("Those created from this time on."), "TIME")] = ""
 
     @property
     def given(self) -> bool:
         """Whether any of them is there."""
-        return bool(self.status or self.tag or self.search or self.created_after)
+        return bool(self.status or self.tag or self.attribute or self.search or self.created_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +224,13 @@ class Whom(Filters):
         return len(self.users or ()) == 1 and not self.selects
 
 
-def required(*given: Profile | Tags | AddedLists | ChangedLists) -> None:
+def required(whom: Whom, *given: Profile | Tags | AddedLists | ChangedLists) -> None:
     """Refuse a command line that asks for no change at all; raises ``UsageProblem``."""
     if all(getattr(one, field.name) in (None, []) for one in given for field in fields(one)):
         from usermgmt.kernel.errors import UsageProblem
 
-        raise UsageProblem(problem=_("nothing is to be changed"), hint=N_("--help lists what can be"))
+        hint = N_("--attribute chooses users; --add-attribute gives them a value") if whom.attribute else ""
+        raise UsageProblem(problem=_("nothing is to be changed"), hint=hint or N_("--help lists what can be"))
 
 
 def lists(given: Tags | AddedLists | ChangedLists) -> Lists:
@@ -216,6 +250,9 @@ def lists(given: Tags | AddedLists | ChangedLists) -> Lists:
         add_addresses=words("add_address"),
         remove_addresses=words("remove_address"),
         set_addresses=getattr(given, "set_address", None),
+        add_attributes=words("attribute") + words("add_attribute"),
+        remove_attributes=words("remove_attribute"),
+        set_attributes=getattr(given, "set_attribute", None),
     )
 
 

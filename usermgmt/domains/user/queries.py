@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import bigrams, standing, state
-from usermgmt.domains.user.state import address, external_id, tag, user
+from usermgmt.domains.user import attributes, bigrams, standing, state
+from usermgmt.domains.user.state import address, attribute, external_id, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.results import Listing
@@ -47,16 +47,35 @@ def _tagged(op: str, value: Any) -> Any:
     return sa.and_(sa.exists().where(mine, tag.c.tag == value[0]), found == len(words))
 
 
+def _attributed(op: str, value: Any) -> Any:
+    """Compile what an attribute is: ``any`` of a name, or a relation of a name and a value."""
+    name, wanted = value
+    mine = sa.select(attribute.c.user_id).where(attribute.c.name == name)
+    if op == "any":
+        return user.c.id.in_(mine)
+    if isinstance(wanted, int):
+        # the index on numbers is used only where its own condition stands in the query
+        return user.c.id.in_(mine.where(attribute.c.number.is_not(None), column(attribute.c.number)(op, wanted)))
+    return user.c.id.in_(mine.where(column(attribute.c.value)(op, wanted)))
+
+
 def _found(op: str, value: Any) -> Any:
+    """Compile that a text is part of a name, an address or one of the attributes named."""
     del op
-    small = bigrams.as_name(value)
-    found = sa.or_(
-        contains(user.c.username_norm, bigrams.as_username(value)),
-        contains(user.c.email_norm, bigrams.as_email(value)),
+    text, searched = value
+    small, among = bigrams.as_name(text), bigrams.holding(text)
+    ways = [
+        contains(user.c.username_norm, bigrams.as_username(text)),
+        contains(user.c.email_norm, bigrams.as_email(text)),
         *(contains(sa.func.lower(user.c[name]), small) for name in bigrams.NAMES),
-        contains(user.c.phone, value),
-    )
-    among = bigrams.holding(value)
+        contains(user.c.phone, text),
+    ]
+    if searched:
+        holds = sa.and_(attribute.c.name.in_(searched), contains(sa.func.lower(attribute.c.value), small))
+        mine = sa.exists().where(attribute.c.user_id == user.c.id, holds)
+        # of every user, reading the attributes once is faster
+        ways.append(user.c.id.in_(sa.select(attribute.c.user_id).where(holds)) if among is None else mine)
+    found = sa.or_(*ways)
     return found if among is None else sa.and_(among, found)
 
 
@@ -66,22 +85,29 @@ FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "created_at": column(user.c.created_at),
     "username_norm": column(user.c.username_norm),
     "tag": _tagged,
+    "attribute": _attributed,
     "search": _found,
 }
 """What each field of a predicate compiles to."""
 
 
 def predicate(
-    *, status: Sequence[str] = (), tags: Sequence[str] = (), search: str = "", created_after: str = ""
+    *,
+    status: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    search: str = "",
+    searched: Sequence[str] = (),
+    created_after: str = "",
+    conditions: Sequence[Compare] = (),
 ) -> Predicate:
-    """Return the predicate of the shared selector options."""
-    parts: list[Predicate] = []
+    """Return the predicate of the shared selector options; ``searched`` are attributes in which a search looks too."""
+    parts: list[Predicate] = list(conditions)
     if status:
         parts.append(Compare("status", "in", tuple(status)))
     if tags:
         parts.append(Compare("tag", "=", tags[0]) if len(tags) == 1 else Compare("tag", "all", tuple(tags)))
     if search:
-        parts.append(Compare("search", "contains", search))
+        parts.append(Compare("search", "contains", (search, tuple(searched))))
     if created_after:
         parts.append(Compare("created_at", ">=", created_after))
     return And(tuple(parts))
@@ -90,7 +116,8 @@ def predicate(
 def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | None = None) -> Listing:
     """List the users that ``wanted`` holds for, as ``ctx.fields``; ``sort`` is a field, ``-field`` descending."""
     where = compile_predicate(wanted, FIELDS)
-    query = sa.select(*_columns(ctx)).where(where).order_by(*_order(sort))
+    # lists alone are subqueries, and name no table
+    query = sa.select(*_columns(ctx)).select_from(user).where(where).order_by(*_order(sort))
     if limit is not None:
         query = query.limit(limit)
 
@@ -125,6 +152,7 @@ def _columns(ctx: Context) -> list[Any]:
 _LISTS: dict[str, tuple[Any, Any, Any]] = {
     "tags": (tag, None, tag.c.tag),
     "external_ids": (external_id, external_id.c.system, external_id.c.external_id),
+    "attributes": (attribute, attribute.c.name, attribute.c.value),
     "addresses": (address, None, address.c.kind + ":" + address.c.value),
 }
 
@@ -168,6 +196,8 @@ def _value(ctx: Context, name: str, row: RowMapping) -> Any:
             return standing.age(row["birth_date"], ctx.today)
         case "external_ids":
             return row[name] or {}
+        case "attributes":
+            return attributes.typed(ctx.settings.attributes, row[name] or {})
         case "tags" | "addresses":
             return row[name] or []
     return row[name]
@@ -180,6 +210,7 @@ def shown(ctx: Context, record: Mapping[str, Any]) -> dict[str, Any]:
     cause = standing.cause(record, ctx.now)
     age = standing.age(record["birth_date"], ctx.today)
     values = {**record, "active": cause is None, "cause": cause, "age": age}
+    values["attributes"] = attributes.typed(ctx.settings.attributes, record["attributes"])
     return {name: values.get(name) for name in USER.names}
 
 
@@ -199,6 +230,12 @@ def selected(ctx: Context, wanted: Predicate) -> list[tuple[str, int]]:
     """Return names and ids of the users that ``wanted`` holds for, in order of id."""
     query = sa.select(user.c.username, user.c.id).where(compile_predicate(wanted, FIELDS)).order_by(user.c.id)
     return [(row.username, row.id) for row in ctx.db.execute(query)]
+
+
+def has_attribute(ctx: Context, name: str) -> bool:
+    """Tell whether anybody has the attribute ``name``, declared or not."""
+    query = sa.select(attribute.c.user_id).where(attribute.c.name == name).limit(1)
+    return ctx.db.execute(query).first() is not None
 
 
 def target(ctx: Context, user_id: int) -> str:

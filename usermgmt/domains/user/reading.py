@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from usermgmt.domains.user import fields, identifiers, rules
+from usermgmt.domains.user import attributes, fields, identifiers, rules
 from usermgmt.domains.user.confusables import skeleton
 from usermgmt.domains.user.types import TEXT_LIMITS
 from usermgmt.domains.user.writing import Former
@@ -45,6 +45,7 @@ FIELDS = (
     "created_at",
     "tags",
     "external_ids",
+    "attributes",
     "addresses",
     "former_names",
 )
@@ -52,12 +53,14 @@ FIELDS = (
 
 _DROPPABLE = frozenset(
     {"display_name", "full_name", "email", "phone", "gender", "birth_date", "occupation", "locale", "time_zone"}
-    | {"email_verified_at", "phone_verified_at", "addresses"}
+    | {"email_verified_at", "phone_verified_at", "addresses", "attributes"}
 )
 """Fields without which the account is the same account: neither who it is, nor whether it counts."""
 
 _PLAIN = frozenset({"display_name", "full_name", "occupation", "managed_by"})
 _REMEMBERED = 1 << 15
+_ATTRIBUTE = "attribute."
+"""What the fields begin with that are one attribute each."""
 
 WORDS: dict[str, dict[str, str]] = {
     "gender": {
@@ -84,16 +87,23 @@ class Checked:
     cleared: dict[int, list[str]] = field(default_factory=dict)
     faults: dict[int, UsermgmtError] = field(default_factory=dict)
     dropped: dict[int, list[Finding]] = field(default_factory=dict)
+    doubts: dict[int, dict[str, UsermgmtError]] = field(default_factory=dict)
+    """Row -> attributes that can be given such a value no more, each with the error; whoever has it keeps it."""
 
     def values(self, row: int) -> dict[str, Any]:
         """Return the columns that the record gives."""
         found = {name: column[row] for name, column in self.columns.items() if column[row] is not None}
-        return found | {name: None for name in self.cleared.get(row, ()) if name not in _LISTS}
+        return found | {name: None for name in self.cleared.get(row, ()) if name not in _LISTED and "." not in name}
 
     def lists_of(self, row: int) -> dict[str, Any]:
         """Return the lists that the record gives."""
         found = {name: column[row] for name, column in self.lists.items() if column[row] is not None}
-        return found | {name: rules.EMPTY_LISTS[name] for name in self.cleared.get(row, ()) if name in _LISTS}
+        cleared = self.cleared.get(row, ())
+        found |= {name: rules.EMPTY_LISTS[name] for name in cleared if name in _LISTS}
+        gone = {name.removeprefix(_ATTRIBUTE): None for name in cleared if name.startswith(_ATTRIBUTE)}
+        if "attributes" in cleared:
+            gone[attributes.ALL] = None
+        return found | {"attributes": gone | found.get("attributes", {})} if gone else found
 
 
 class ColumnReader:
@@ -114,14 +124,46 @@ class ColumnReader:
             if name in chunk.cells:
                 self._column(name, self._texts(name, chunk.cells[name]))
         for name in chunk.cells:
-            field_name, dot, system = name.partition(".")
-            if dot:
-                self._ids_in(field_name, system, self._texts(name, chunk.cells[name]))
+            field_name, dot, key = name.partition(".")
+            if name.startswith(_ATTRIBUTE):
+                self._attribute_in(key, self._texts(name, chunk.cells[name]))
+            elif dot:
+                self._ids_in(field_name, key, self._texts(name, chunk.cells[name]))
         return made
+
+    def _attribute_in(self, name: str, raw: Sequence[Any]) -> None:
+        """Read a column that holds one attribute, and add it to the other ones of its records."""
+        seen = self._remembered(_ATTRIBUTE + name)
+
+        def read(value: str) -> dict[str, str]:
+            found = seen.get(value)
+            if found is None:
+                declared = attributes.known(self._ctx.settings.attributes, name)
+                found = seen[value] = {name: attributes.read(declared, value)}
+            return found
+
+        self._join("attributes", self._each(_ATTRIBUTE + name, raw, read))
+
+    def _attributes(self, raw: Sequence[Any]) -> None:
+        declared, handling = self._ctx.settings.attributes, self._handling
+        column = self._each("attributes", raw, _object)
+        for row, given in enumerate(column):
+            if given is not None:
+                found, doubts = attributes.read_object(declared, given, clears=handling.clears)
+                if handling.drops:
+                    for name, error in doubts.items():
+                        del found[name]
+                        self._fault(row, "attributes", error)
+                elif doubts:
+                    self._checked.doubts[row] = doubts
+                column[row] = found or None
+        self._checked.lists["attributes"] = column
 
     def _ids_in(self, name: str, system: str, raw: Sequence[Any]) -> None:
         """Read a column that holds the ids of one system, and add them to the other ids of its records."""
-        found = self._each(name, raw, lambda value: fields.external_ids([f"{system}/{value}"]))
+        self._join(name, self._each(name, raw, lambda value: fields.external_ids([f"{system}/{value}"])))
+
+    def _join(self, name: str, found: list[Any]) -> None:
         others = self._checked.lists.get(name, [None] * len(found))
         both = zip(others, found, strict=True)
         self._checked.lists[name] = [{**(one or {}), **two} if two else one for one, two in both]
@@ -136,6 +178,8 @@ class ColumnReader:
             columns["email_norm"] = [one and one[1] for one in found]
         elif name == "phone":
             columns[name] = self._each(name, raw, lambda value: identifiers.phone(value, self._region))
+        elif name == "attributes":
+            self._attributes(raw)
         elif name in _LISTS:
             read = _LISTS[name]
             self._checked.lists[name] = self._each(name, raw, lambda value: read(self, value) or None)
@@ -159,9 +203,7 @@ class ColumnReader:
         return max(map(len, raw), default=0) <= TEXT_LIMITS[name] and "".join(raw).isprintable()
 
     def _simple(self, name: str, raw: Sequence[Any]) -> list[Any]:
-        seen = self._seen.setdefault(name, {})
-        if len(seen) > _REMEMBERED:
-            seen.clear()
+        seen = self._remembered(name)
         words = WORDS.get(name, {})
 
         def read(value: str) -> Any:
@@ -172,6 +214,13 @@ class ColumnReader:
             return found
 
         return self._each(name, raw, read)
+
+    def _remembered(self, name: str) -> dict[str, Any]:
+        """Return what values of a field were read before, by their text; forgotten where they are too many."""
+        seen = self._seen.setdefault(name, {})
+        if len(seen) > _REMEMBERED:
+            seen.clear()
+        return seen
 
     def _each(self, name: str, raw: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
         found: list[Any] = []
@@ -192,7 +241,7 @@ class ColumnReader:
 
     def _clear(self, row: int, name: str) -> None:
         try:
-            names = [name] if name in _LISTS else list(self._reader.read(name, ""))
+            names = [name] if name in _LISTED else list(self._reader.read(name, ""))
         except UsermgmtError as error:
             self._fault(row, name, error)
         else:
@@ -201,20 +250,22 @@ class ColumnReader:
     def _fault(self, row: int, name: str, error: UsermgmtError) -> None:
         # its frames would keep the whole chunk alive
         error.__traceback__ = None
-        if self._handling.drops and name in _DROPPABLE:
+        if self._handling.drops and (name in _DROPPABLE or name.startswith(_ATTRIBUTE)):
             self._checked.dropped.setdefault(row, []).append(Finding(row, DROPPED, error))
         else:
             self._checked.faults.setdefault(row, error)
 
     def _texts(self, name: str, raw: Sequence[Any]) -> Sequence[Any]:
         """Return the cells of a column as texts; JSON has numbers too, and lists and objects for lists."""
-        if set(map(type, raw)) == {str} or name in _LISTS:
+        if set(map(type, raw)) == {str} or name in _LISTED:
             return raw
         return [value if value.__class__ is str else self._text(row, name, value) for row, value in enumerate(raw)]
 
     def _text(self, row: int, name: str, value: Any) -> str | None:
         if value is None:
             return None
+        if name.startswith(_ATTRIBUTE) and isinstance(value, bool):
+            return str(value).lower()
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         self._fault(row, name, fields.InvalidField(field=name, problem=_("it is not a text")))
@@ -256,6 +307,7 @@ _LISTS: dict[str, Callable[[ColumnReader, Any], Any]] = {
     "addresses": ColumnReader._addresses,  # noqa: SLF001
     "former_names": ColumnReader._former_names,  # noqa: SLF001
 }
+_LISTED = frozenset(_LISTS) | {"attributes"}
 
 
 def _items(name: str, value: Any) -> list[str]:
@@ -272,6 +324,13 @@ def _json(name: str, value: str) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
         raise _malformed(name, N_("write it as JSON")) from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    found = _json("attributes", value) if isinstance(value, str) else value
+    if not isinstance(found, dict) or not all(isinstance(one, str | int | None) for one in found.values()):
+        raise _malformed("attributes", N_("write them as a JSON object: each name with its value"))
+    return found
 
 
 def _malformed(name: str, hint: str) -> fields.InvalidField:

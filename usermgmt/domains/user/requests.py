@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from usermgmt.domains.user.state import State
+    from usermgmt.kernel.settings_attributes import Attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,15 @@ class Lists:
     add_addresses: Sequence[str] = ()
     remove_addresses: Sequence[str] = ()
     set_addresses: Sequence[str] | None = None
+    add_attributes: Sequence[str] = ()
+    remove_attributes: Sequence[str] = ()
+    set_attributes: Sequence[str] | None = None
 
-    def apply(self, before: State, region: str | None) -> State:
-        """Return the lists as they shall be; raises ``Invalid``."""
+    def apply(self, before: State, region: str | None, declared: Mapping[str, Attribute]) -> State:
+        """Return the lists as they shall be; ``declared`` are the attributes that there are.
+
+        Raises ``Invalid``, ``UnknownAttribute``.
+        """
         from usermgmt.domains.user import fields
 
         tags = set(before["tags"]) if self.set_tags is None else {fields.tag(t) for t in self.set_tags if t}
@@ -41,7 +48,21 @@ class Lists:
             system = system.strip().lower()
             if not slash or ids.get(system) == value.strip():
                 ids.pop(system, None)
-        return {"tags": sorted(tags), "external_ids": ids, "addresses": self._addresses(before, region)}
+        return {
+            "tags": sorted(tags),
+            "external_ids": ids,
+            "addresses": self._addresses(before, region),
+            "attributes": self._attributes(before, declared),
+        }
+
+    def _attributes(self, before: State, declared: Mapping[str, Attribute]) -> dict[str, str]:
+        from usermgmt.domains.user import attributes
+
+        found = dict(before["attributes"])
+        if self.set_attributes is not None:
+            found = attributes.merged({}, attributes.pairs(declared, filter(None, self.set_attributes)))
+        edits = attributes.pairs(declared, self.add_attributes)
+        return attributes.merged(found, edits | {name.strip(): None for name in self.remove_attributes})
 
     def _addresses(self, before: State, region: str | None) -> list[str]:
         from usermgmt.domains.user import fields

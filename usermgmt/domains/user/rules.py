@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from usermgmt.domains.user.taken import Taken
     from usermgmt.kernel.context import Context
 
-EMPTY_LISTS: State = {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
+EMPTY_LISTS: State = {"tags": [], "external_ids": {}, "addresses": [], "former_names": [], "attributes": {}}
 
 
 def defaults(now: str) -> State:

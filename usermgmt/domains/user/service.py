@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import fields, lookup, rules, standing, state, writing
+from usermgmt.domains.user import attributes, fields, lookup, rules, standing, state, writing
 from usermgmt.domains.user.errors import HasHistory, OwnAccount
 from usermgmt.domains.user.requests import Lists, Request
 from usermgmt.domains.user.state import user
@@ -15,6 +15,7 @@ from usermgmt.domains.user.types import REQUESTED_BY_MAX, IfExists, Status
 from usermgmt.kernel.errors import StaleVersion
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import _
+from usermgmt.kernel.masking import given_attribute
 from usermgmt.kernel.results import CREATED, REMOVED, UNCHANGED, UPDATED, Change
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     Raises ``UserExists``, ``NameReserved``, ``ConfusableName``, ``Invalid``.
     """
     values = fields.Reader(ctx, region(ctx)).read_all({"username": username, **request.given})
-    lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx))
+    lists = request.lists.apply(rules.EMPTY_LISTS, region(ctx), ctx.settings.attributes)
     ctx.gave(*(value for value in values.values() if isinstance(value, str)), *lists["addresses"])
+    _gave_attributes(ctx, lists["attributes"], {})
     row = ctx.db.execute(sa.select(user.c.id).where(user.c.username_norm == values["username_norm"])).scalar()
     if row is not None and if_exists != IfExists.FAIL:
         if if_exists == IfExists.SKIP:
@@ -49,6 +51,10 @@ def add(ctx: Context, username: str, request: Request, if_exists: IfExists = IfE
     _check_name(ctx, taken, values, request, own=None)
     rules.check_unique(taken, values, lists["external_ids"], own=None)
     return _insert(ctx, values, lists)
+
+
+def _gave_attributes(ctx: Context, after: dict[str, str], before: dict[str, str]) -> None:
+    ctx.gave(*(given_attribute(name, value) for name, value in after.items() if value != before.get(name)))
 
 
 def ensure(ctx: Context, username: str, request: Request) -> Change:
@@ -90,10 +96,11 @@ def _update(ctx: Context, user_id: int, request: Request, action: E) -> Change:
     rules.check_not_erased(before)
     given = {name: value for name, value in request.given.items() if name != "username" or action == E.USER_RENAME}
     values = fields.Reader(ctx, region(ctx)).read_all(given)
-    lists = request.lists.apply(before, region(ctx))
+    lists = request.lists.apply(before, region(ctx), ctx.settings.attributes)
     after = {**before, **values, **lists}
     ctx.gave(*(value for value in values.values() if isinstance(value, str)))
     ctx.gave(*set(lists["addresses"]).difference(before["addresses"]))
+    _gave_attributes(ctx, lists["attributes"], before["attributes"])
     rules.forget_verification(before, after, values)
     changed = {name: value for name, value in after.items() if value != before.get(name)}
     taken = _taken(ctx, changed, lists)
@@ -202,6 +209,8 @@ def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any]
 
     hidden = ("username_norm", "skeleton", "email_norm", "updated_at", "version", "status_at")
     told = {name: pair for name, pair in (changes or {}).items() if name not in hidden}
+    if "attributes" in told:
+        told["attributes"] = [attributes.typed(ctx.settings.attributes, value or {}) for value in told["attributes"]]
     values = shown(ctx, after)
     note = ""
     if outcome in (CREATED, UPDATED) and values["status"] == Status.ACTIVE and not values["active"]:

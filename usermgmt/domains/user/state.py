@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from usermgmt.domains.user.attributes import number
 from usermgmt.domains.user.declares import USER
-from usermgmt.domains.user.models import User, UserAddress, UserExternalId, UserFormerName, UserNote, UserTag
+from usermgmt.domains.user.models import (
+    User,
+    UserAddress,
+    UserAttribute,
+    UserExternalId,
+    UserFormerName,
+    UserNote,
+    UserTag,
+)
 from usermgmt.kernel.audit import fold
 from usermgmt.kernel.audit.fold import Row
 from usermgmt.kernel.bulk import among
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 user = User.__table__  # type: ignore[attr-defined]
 external_id = UserExternalId.__table__  # type: ignore[attr-defined]
 address = UserAddress.__table__  # type: ignore[attr-defined]
+attribute = UserAttribute.__table__  # type: ignore[attr-defined]
 former_name = UserFormerName.__table__  # type: ignore[attr-defined]
 tag = UserTag.__table__  # type: ignore[attr-defined]
 note = UserNote.__table__  # type: ignore[attr-defined]
@@ -33,7 +43,7 @@ State = dict[str, Any]
 
 
 def load(connection: Connection, ids: list[int]) -> dict[int, State]:
-    """Return the states of the users with these ids: every column, and tags, external ids, addresses as lists."""
+    """Return the states of the users with these ids: every column, and as lists what hangs on them."""
     ahead = connection.info.get(_AHEAD, {})
     if all(user_id in ahead for user_id in ids):
         return {user_id: ahead.pop(user_id) for user_id in ids}
@@ -54,7 +64,7 @@ def read_ahead(connection: Connection, ids: list[int]) -> None:
 def attach(connection: Connection, states: dict[int, State]) -> None:
     """Add to each state what hangs on the user."""
     for state in states.values():
-        state |= {"tags": [], "external_ids": {}, "addresses": [], "former_names": []}
+        state |= {"tags": [], "external_ids": {}, "addresses": [], "former_names": [], "attributes": {}}
     ids = list(states)
     for row in connection.execute(_of(connection, tag, ids).order_by(tag.c.tag)):
         states[row.user_id]["tags"].append(row.tag)
@@ -62,6 +72,8 @@ def attach(connection: Connection, states: dict[int, State]) -> None:
         states[row.user_id]["external_ids"][row.system] = row.external_id
     for row in connection.execute(_of(connection, address, ids).order_by(address.c.kind, address.c.value)):
         states[row.user_id]["addresses"].append(f"{row.kind}:{row.value}")
+    for row in connection.execute(_of(connection, attribute, ids).order_by(attribute.c.name)):
+        states[row.user_id]["attributes"][row.name] = row.value
     for row in connection.execute(_former_names(connection, ids)):
         states[row.user_id]["former_names"].append(row.username)
 
@@ -98,6 +110,8 @@ def _beside(connection: Connection, ids: list[int]) -> dict[int, State]:
     found: dict[int, State] = {}
     for row in connection.execute(_of(connection, note, ids)):
         found.setdefault(row.user_id, {})[f"note:{row.uid}"] = [row.at, row.actor]
+    for row in connection.execute(_of(connection, attribute, ids).where(attribute.c.number.is_not(None))):
+        found.setdefault(row.user_id, {})[f"attributes:{row.name}"] = row.number
     for row in connection.execute(_former_names(connection, ids)):
         of_name = [row.username, row.skeleton, row.until]
         found.setdefault(row.user_id, {})[f"former_name:{row.username_norm}"] = of_name
@@ -105,12 +119,19 @@ def _beside(connection: Connection, ids: list[int]) -> dict[int, State]:
 
 
 def details(before: State, changes: dict[str, list[Any]], at: str, actor: str, kept: State) -> None:
-    """Fold into ``kept`` who wrote a note and when, and since when and under which forms a name is a former one."""
+    """Fold into ``kept`` what the tables have beside the fields.
+
+    Who wrote a note and when, since when and under which forms a name is a former one, which number an attribute is.
+    """
     for name, (_old, new) in changes.items():
         if name.startswith("note:"):
             kept[name] = [at, actor]
             if new is None:
                 del kept[name]
+    if "attributes" in changes:
+        for name in [name for name in kept if name.startswith("attributes:")]:
+            del kept[name]
+        kept |= {f"attributes:{name}": number(value) for name, value in (changes["attributes"][1] or {}).items()}
     if "username" not in changes or "username_norm" not in before:
         return
     norm = changes.get("username_norm", changes["username"])[1]
@@ -157,12 +178,15 @@ def replace_lists(connection: Connection, user_id: int, wanted: State, names: It
     if "external_ids" in names:
         rows_of = [{"system": system, "external_id": value} for system, value in wanted["external_ids"].items()]
         _replace(connection, external_id, user_id, rows_of)
+    if "attributes" in names:
+        rows_of = [{"name": name, "value": v, "number": number(v)} for name, v in wanted["attributes"].items()]
+        _replace(connection, attribute, user_id, rows_of)
     if "addresses" in names:
         pairs = (item.partition(":") for item in wanted["addresses"])
         _replace(connection, address, user_id, [{"kind": kind, "value": value} for kind, _colon, value in pairs])
 
 
-def _replace(connection: Connection, table: sa.Table, user_id: int, rows_of: list[dict[str, str]]) -> None:
+def _replace(connection: Connection, table: sa.Table, user_id: int, rows_of: list[dict[str, Any]]) -> None:
     connection.execute(sa.delete(table).where(table.c.user_id == user_id))
     if rows_of:
         connection.execute(sa.insert(table), [{"user_id": user_id, **row} for row in rows_of])

@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import lookup, queries, state
+from usermgmt.domains.user import attributes, lookup, queries, state
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
 from usermgmt.kernel.errors import Exit, Invalid, UsageProblem, UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
+from usermgmt.kernel.masking import given_attribute
 from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
+from usermgmt.kernel.selectors import Compare
 from usermgmt.kernel.text import neutral, unstorable
 
 if TYPE_CHECKING:
@@ -29,20 +31,40 @@ _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have be
 
 
 def predicate(ctx: Context, filters: Filters) -> Predicate:
-    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``Invalid``, ``BadTime``."""
+    """Return the predicate of the shared selectors.
+
+    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``.
+    """
     for word in filters.status or ():
         if word not in tuple(Status):
             raise UsageProblem(
                 problem=_("--status: there is no status {name}").format(name=neutral(word)),
                 hint=_("one of {choices}").format(choices=", ".join(Status)),
             )
-    for option, words in (("--search", (filters.search,)), ("--tag", filters.tag or ())):
+    for option, words in (
+        ("--search", (filters.search,)),
+        ("--tag", filters.tag or ()),
+        ("--attribute", filters.attribute or ()),
+    ):
         for bad in filter(None, map(unstorable, words)):
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
     return queries.predicate(
-        status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after
+        status=filters.status or (),
+        tags=filters.tag or (),
+        search=filters.search,
+        searched=attributes.searched(ctx.settings.attributes),
+        created_after=after,
+        conditions=[_condition(ctx, text) for text in filters.attribute or ()],
     )
+
+
+def _condition(ctx: Context, text: str) -> Compare:
+    declared = ctx.settings.attributes
+    name, op, value = attributes.condition(declared, text, lambda name: queries.has_attribute(ctx, name))
+    if op == "=":
+        ctx.gave(given_attribute(name, str(value)))
+    return Compare("attribute", op, (name, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +83,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     """
     words = list(_words(ctx, whom))
     if not words and not whom.selects:
-        hint = N_("name users, or select them: --status, --tag, --search")
+        hint = N_("name users, or select them: --status, --tag, --attribute, --search")
         raise UsageProblem(problem=_("no user is named"), hint=hint)
     found: dict[object, Target] = {}
     wrong = 0

@@ -38,6 +38,7 @@ USER = View(
         Column("time_zone", N_("Time zone"), table=False),
         Column("tags", N_("Tags"), kind="list"),
         Column("external_ids", N_("External ids"), kind="object", table=False),
+        Column("attributes", N_("Attributes"), mask="attributes", kind="attributes", table=False),
         Column("addresses", N_("Further addresses"), mask="address", kind="list", table=False),
         Column("valid_from", N_("Valid from"), kind="time", table=False),
         Column("valid_until", N_("Valid until"), kind="time", table=False),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 ROW = tuple(name for name in state.COLUMNS if name != "id")
-LISTS = ("tags", "external_ids", "addresses")
+LISTS = ("tags", "external_ids", "addresses", "attributes")
 _SEARCHED = (*bigrams.NAMES, *bigrams.IDENTIFIERS)
 
 
@@ -36,7 +36,8 @@ def create(ctx: Context, states: Sequence[State]) -> None:
     for user_id, one in zip(bulk.next_ids(ctx.db, user, len(states)), states, strict=True):
         one["id"] = one["id"] or user_id
     bulk.insert(ctx.db, user, {name: [one[name] for one in states] for name in state.COLUMNS})
-    bigrams.insert(ctx.db, [one["id"] for one in states], {name: [one[name] for one in states] for name in _SEARCHED})
+    searched = {name: [one[name] for one in states] for name in _SEARCHED}
+    bigrams.insert(ctx.db, [one["id"] for one in states], searched, [one["attributes"] for one in states])
     for one in states:
         state.replace_lists(ctx.db, one["id"], one, [name for name in LISTS if one[name]])
         made = state.changes({}, one)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from usermgmt.kernel import registry
 from usermgmt.kernel.bulk import among
+from usermgmt.kernel.masking import attributes_hidden
 from usermgmt.kernel.results import Listing
 from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate
 from usermgmt.kernel.tables import audit_entry, audit_pii
@@ -164,6 +165,7 @@ class Hiding:
         self._revealed = ctx.output.reveal
         self._given = ctx.given
         self._masks = {} if declared is None else declared.masks
+        self._attributes = ctx.settings.attributes
         self.masked: list[str] = []
 
     def changes(self, changes: Any) -> Any:
@@ -194,11 +196,16 @@ class Hiding:
             return value
         if isinstance(value, list):
             return [self._value(name, mask, item) for item in value]
-        if isinstance(value, str) and value in self._given:
+        shown: Any
+        if isinstance(value, dict):
+            shown = attributes_hidden(value, self._attributes, self._given)
+        elif isinstance(value, str) and value in self._given:
             return value
-        if name not in self.masked:
+        else:
+            shown = MASKS[mask](str(value))
+        if (shown != value or not isinstance(value, dict)) and name not in self.masked:
             self.masked.append(name)
-        return MASKS[mask](str(value))
+        return shown
 
 
 def _names(ctx: Context, targets: Iterable[str]) -> dict[str, str]:

@@ -165,7 +165,9 @@ class Fold:
             names = [name for name in names if not self._is_unknown(name)]
         if self.version is not None and self.version != row.version:
             names.append("version")
-        names += [name for name, value in self.details.items() if name not in names and row.details.get(name) != value]
+        for name, value in self.details.items():
+            if name not in names and row.details.get(name) != value and not self._is_unknown(name):
+                names.append(name)
         return names
 
     def _is_unknown(self, name: str) -> bool:
