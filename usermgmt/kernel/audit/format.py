@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from struct import Struct
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from usermgmt.kernel.text import json_neutral
 
@@ -22,6 +22,8 @@ GENESIS_PREFIX = b"usermgmt/audit/v1/genesis\0"
 EXPORT_FORMAT = "usermgmt/audit-export/1"
 SALT_BYTES = 32
 ERASURE_ACTION = "privacy.erased"
+PRUNE_ACTION = "audit.prune"
+RESTATE_ACTION = "audit.restate"
 
 # at, change_id, actor, via, action, target, outcome, body, commits
 Facts: TypeAlias = tuple[str, str, str, str, str, str, str, str, str]
@@ -32,6 +34,16 @@ PartRow: TypeAlias = tuple[int, int, str, str, str]
 
 ENTRY_HEAD = Struct(">18s10I")
 PART_HEAD = Struct(">22s32sI")
+
+
+class Pruned(NamedTuple):
+    """What an entry with ``PRUNE_ACTION`` says of the log: it removed the entries up to ``n``, whose hash and root."""
+
+    n: int
+    hash: str
+    root: str
+
+
 NO_PART: PartRow = (1 << 63, 0, "", "", "")
 """What stands after the last part: its seq is above every other."""
 
@@ -127,6 +139,19 @@ def erased_subjects(target: str, body: str) -> set[str]:
     """Return the subjects whose earlier parts an entry with ``ERASURE_ACTION`` removed: its target and ``subjects``."""
     stated = _facts(body).get("subjects")
     return {target, *map(str, stated if isinstance(stated, list) else ())}
+
+
+def pruned(facts: dict[str, Any]) -> Pruned | None:
+    """Return what the content of an entry with ``PRUNE_ACTION`` states, None where it states nothing."""
+    n, digest, root = facts.get("n"), facts.get("hash"), facts.get("root")
+    if isinstance(n, int) and isinstance(digest, str) and isinstance(root, str):
+        return Pruned(n, digest, root)
+    return None
+
+
+def pruned_by(body: str) -> Pruned | None:
+    """Return what an entry with ``PRUNE_ACTION`` states in its body."""
+    return pruned(_facts(body))
 
 
 def _facts(body: str) -> dict[str, Any]:

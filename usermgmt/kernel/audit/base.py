@@ -1,0 +1,101 @@
+"""Where the log begins: at entry 1, or after the entries that a prune removed to an archive.
+
+The row ``audit_base`` says it, and is believed only where the last prune on the log says the same: else whoever cuts
+off the beginning of the log could call that a prune.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from usermgmt.kernel.audit.format import PRUNE_ACTION, Pruned, genesis, pruned
+from usermgmt.kernel.audit.frontier import Frontier
+from usermgmt.kernel.tables import audit_base, audit_entry
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+class Base(NamedTuple):
+    """The state of the chain before the first entry that is kept.
+
+    ``n`` is the last entry that was removed, 0 where none was, ``hash`` its hash as hex, ``frontier`` that of the
+    Merkle tree over all entries up to it, as ``Frontier.dump`` writes it.
+    """
+
+    n: int
+    hash: str
+    frontier: str
+
+    def tree(self) -> Frontier | None:
+        """Return the tree over the removed entries, None where the frontier cannot be one."""
+        try:
+            return Frontier.load(self.n, self.frontier)
+        except ValueError:
+            return None
+
+    def stated(self) -> Pruned:
+        """Return how an entry on the log has to name this base; a root of "" equals that of no entry."""
+        tree = self.tree()
+        return Pruned(self.n, self.hash, "" if tree is None else tree.root().hex())
+
+
+def beginning(store_id: str) -> Base:
+    """Return the base of a log that has all its entries."""
+    return Base(0, genesis(store_id).hex(), "")
+
+
+def load(connection: Connection, store_id: str) -> Base:
+    """Return the base of the store ``store_id``, also of one whose schema is older than bases."""
+    if not sa.inspect(connection).has_table(audit_base.name):
+        return beginning(store_id)
+    query = sa.select(audit_base.c.seq, audit_base.c.hash, audit_base.c.frontier)
+    found = connection.execute(query).one_or_none()
+    return beginning(store_id) if found is None else Base(*found)
+
+
+def last_prune(connection: Connection) -> dict[str, Any]:
+    """Return what the last prune on the log says, nothing where there was none."""
+    query = (
+        sa.select(audit_entry.c.body)
+        .where(audit_entry.c.action == PRUNE_ACTION, audit_entry.c.outcome == "ok")
+        .order_by(audit_entry.c.seq.desc())
+        .limit(1)
+    )
+    body = connection.execute(query).scalar()
+    try:
+        facts = orjson.loads(body or "{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def bears_out(connection: Connection, store_id: str, n: int, digest: str) -> bool:
+    """Tell whether the hash of entry ``n`` is ``digest``, or the entry was removed by a prune that the log knows of."""
+    found = connection.execute(sa.select(audit_entry.c.hash).where(audit_entry.c.seq == n)).scalar()
+    if n == 0 or found is not None:
+        return n == 0 or found == digest
+    base = load(connection, store_id)
+    known = pruned(last_prune(connection)) == base.stated()
+    return known and (n < base.n or (n == base.n and digest == base.hash))
+
+
+def first_facts(connection: Connection) -> tuple[int, dict[str, Any]]:
+    """Return what the log says of the store's beginning, and the entry that says it.
+
+    That is the first entry, or in its place the last prune, which repeats it; 0 where neither is there.
+    """
+    query = sa.select(audit_entry.c.seq, audit_entry.c.at, audit_entry.c.body).where(audit_entry.c.seq == 1)
+    first = connection.execute(query).one_or_none()
+    if first is not None:
+        try:
+            facts = orjson.loads(first.body)
+        except ValueError:
+            facts = None
+        return 1, {**(facts if isinstance(facts, dict) else {}), "created_at": first.at}
+    facts = last_prune(connection)
+    store = facts.get("store")
+    return (int(facts["n"]) + 1, store) if isinstance(store, dict) and isinstance(facts.get("n"), int) else (0, {})
