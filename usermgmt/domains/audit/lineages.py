@@ -4,7 +4,8 @@ Every restore begins a lineage: it takes a backup, whose log is the beginning of
 does every copy of a store. So an anchor of an older lineage can be compared where the entry it names was written in
 that lineage; where it was not, it speaks of entries that a restore took back. The store's own anchors are then passed
 over. A checkpoint kept elsewhere is not: whoever rewrote the log could have pretended the restore. Only a later one, of
-a later lineage, excuses it.
+a later lineage, excuses it. In the same way nothing here can be said of entries that a prune removed: anchors of those
+are passed over, a checkpoint only beside a later one that the log bears out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from usermgmt.domains.audit.report import Kind
+from usermgmt.kernel.audit import base
 from usermgmt.kernel.audit.anchor import verify_signature
 from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.audit.keys import key_id
@@ -56,6 +58,8 @@ class History:
         query = sa.select(audit_entry.c.seq, audit_entry.c.action, audit_entry.c.body).where(
             audit_entry.c.action.in_((E.STORE_RESTORE.value, E.STORE_COPY.value)), audit_entry.c.outcome == "ok"
         )
+        before = base.last_prune(connection).get("lineage")
+        self.first = before if isinstance(before, int) else 1
         self.restores: list[Restore] = []
         for seq, action, body in connection.execute(query.order_by(audit_entry.c.seq)):
             facts = parsed(body)
@@ -66,17 +70,17 @@ class History:
 
     @property
     def lineage(self) -> int:
-        """The lineage that the last restore began, 1 where there was none."""
-        return self.restores[-1].lineage if self.restores else 1
+        """The lineage that the last restore began, where there was none that of the first entry."""
+        return self.restores[-1].lineage if self.restores else self.first
 
     def of(self, seq: int) -> int:
         """Return the lineage in which entry ``seq`` was written."""
         at = bisect_right([one.seq for one in self.restores], seq)
-        return self.restores[at - 1].lineage if at else 1
+        return self.restores[at - 1].lineage if at else self.first
 
     def check(self, report: Report, stated: int) -> None:
         """Report where the lineage that the store states is not the one that its log tells of."""
-        before = 1
+        before = self.first
         for one in self.restores:
             if one.lineage <= before:
                 text = _("entry {n}: it begins lineage {lineage} after lineage {before}")
@@ -89,10 +93,14 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The log as it was read, to hold anchors against: ``marks`` are what it was at their sizes."""
+    """The log as it was read, to hold anchors against: ``marks`` are what it was at their sizes.
+
+    Entries up to ``removed`` are in archives.
+    """
 
     store_id: str
     lineage: int
+    removed: int
     last: int
     marks: Mapping[int, Mark]
     history: History
@@ -106,7 +114,9 @@ def compare(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind)
         text = _("an {what} is of another store, {store}").format(what=_(_NAMES[kind]), store=foreign[0].store)
         report.add(kind, text)
     later = [one for one in ours if one.lineage > facts.lineage]
-    there = [one for one in ours if one.n <= facts.last and facts.history.of(one.n) == one.lineage]
+    archived = [one for one in ours if one.n < facts.removed and one.lineage <= facts.lineage]
+    within = [one for one in ours if facts.removed <= one.n <= facts.last]
+    there = [one for one in within if facts.history.of(one.n) == one.lineage]
     beyond = [one for one in ours if one.n > facts.last and one.lineage == facts.lineage]
     off = [one for one in there if not _agrees(one, facts.marks.get(one.n))]
     wrong = set(off)
@@ -118,7 +128,9 @@ def compare(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind)
     if off:
         _rewritten(report, off, kind)
     if kind == Kind.CHECKPOINT:
-        _taken_back(report, facts, [one for one in ours if one not in {*there, *beyond, *later}], true)
+        _taken_back(report, facts, [one for one in ours if one not in {*there, *beyond, *later, *archived}], true)
+        if archived and not true:
+            _archived(report, facts, max(archived, key=lambda one: (one.lineage, one.n)))
     _signatures(report, facts, ours, kind)
     return true
 
@@ -159,6 +171,14 @@ def _taken_back(report: Report, facts: Facts, lost: Sequence[Anchor], true: Sequ
             )
             words = {"n": one.n, "at": one.at, "lineage": one.lineage, "here": facts.lineage}
             report.add(Kind.CHECKPOINT, text.format(**words), entry=one.n)
+
+
+def _archived(report: Report, facts: Facts, anchor: Anchor) -> None:
+    text = _(
+        "entry {n}: the checkpoint of {at} states it, and entries 1 to {removed} were removed to archives: check the "
+        "archive with it (usermgmt help verifier), and this log with a later checkpoint"
+    )
+    report.add(Kind.CHECKPOINT, text.format(n=anchor.n, at=anchor.at, removed=facts.removed), entry=anchor.n)
 
 
 def _signatures(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind) -> None:

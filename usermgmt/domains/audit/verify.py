@@ -12,15 +12,14 @@ from usermgmt.domains.audit.errors import NoAnchors
 from usermgmt.domains.audit.report import Kind, Report
 from usermgmt.kernel import schema, sqlite
 from usermgmt.kernel.audit import anchor as anchoring
-from usermgmt.kernel.audit import keys, rows
+from usermgmt.kernel.audit import base, keys, rows
 from usermgmt.kernel.audit import verifier as checking
-from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.progress import progress
 from usermgmt.kernel.results import Record
-from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
+from usermgmt.kernel.tables import audit_head, store_meta
 from usermgmt.kernel.text import neutral
 from usermgmt.kernel.transaction import reading
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.audit.format import EntryRow
+    from usermgmt.kernel.audit.verifier import Mark
     from usermgmt.kernel.context import Context
 
 _LARGEST = 64 << 20
@@ -57,16 +57,17 @@ def verify(ctx: Context, *, state: bool, given: str) -> Record:
     Raises ``FileMissing``, ``NoAnchors`` where ``given`` cannot be used.
     """
     report = Report()
-    # before the snapshot: an anchor read after it could speak of what another writer has done since
-    vouchers = _vouchers(ctx, report, given)
+    # an anchor read after the snapshot could speak of what another writer has done since
+    vouchers = vouchers_of(ctx, report, given)
     with reading(ctx):
-        values = _Check(ctx, report, vouchers).run(state=state)
+        values = Check(ctx, report, vouchers).run(state=state)
     report.tell(ctx)
     values |= {"problems": report.problems, "findings": report.findings, "warnings": report.warnings}
     return Record({"holds": not report.problems, **values}, exit=Exit.INTEGRITY if report.problems else None)
 
 
-def _vouchers(ctx: Context, report: Report, given: str) -> Vouchers:
+def vouchers_of(ctx: Context, report: Report, given: str = "") -> Vouchers:
+    """Read what speaks for the log; before the snapshot that is compared with it. Raises as ``verify`` does."""
     kept = _anchors_of(ctx, report)
     elsewhere = _read(ctx, given) if given else []
     public_key = None
@@ -113,10 +114,13 @@ def _read(ctx: Context, given: str) -> list[Anchor]:
     return found
 
 
-class _Check:
+class Check:
     """One verification inside one snapshot."""
 
-    def __init__(self, ctx: Context, report: Report, vouchers: Vouchers) -> None:
+    def __init__(self, ctx: Context, report: Report, vouchers: Vouchers, marks: Iterable[int] = ()) -> None:
+        """Begin in the running transaction; ``marks`` are sizes of the log at which ``marked`` is wanted."""
+        self.marked: dict[int, Mark] = {}
+        self._sizes = {*marks, *vouchers.sizes}
         self.ctx = ctx
         self.db: Connection = ctx.db
         self.report = report
@@ -124,11 +128,13 @@ class _Check:
         # read in this snapshot: a restore may have come between it and the opening of the store
         self.meta: Any = self.db.execute(sa.select(store_meta)).one()
         self.head: Any = self.db.execute(sa.select(audit_head)).one_or_none()
+        self.base = base.load(self.db, self.meta.store_id)
         self.revision = ctx.store.meta.schema
 
     def run(self, *, state: bool) -> dict[str, Any]:
         """Check everything and return what is shown."""
         log = self._log()
+        self.marked = log.marks
         self._check_head(log)
         self._check_store()
         history = lineages.History(self.db)
@@ -140,6 +146,7 @@ class _Check:
             self.report.add(Kind.STORE, _("the file is damaged: {problem}").format(problem=damage))
         return {
             "entries": log.n,
+            "removed": self.base.n,
             "hash": log.head_hash or None,
             "root": log.root or None,
             "lineage": self.meta.lineage,
@@ -166,8 +173,8 @@ class _Check:
 
     def _read(self, found: Report) -> Verifier:
         head = None if self.head is None else (self.head.seq, self.head.hash)
-        log = Verifier(self.meta.store_id, marks=self.vouchers.sizes, head=head)
-        with progress(self.ctx, _("entries"), head[0] if head else None) as bar:
+        log = Verifier(self.meta.store_id, base=self.base, marks=self._sizes, head=head)
+        with progress(self.ctx, _("entries"), head[0] - self.base.n if head else None) as bar:
             self._take(found, log, bar.through(rows.entries(self.db)))
         return log
 
@@ -197,22 +204,20 @@ class _Check:
             self.report.warnings.append(_(schema.PARTLY))
 
     def _check_store(self) -> None:
-        """Compare what the store says of itself with its first entry."""
-        first = self.db.execute(sa.select(audit_entry).where(audit_entry.c.seq == 1)).one_or_none()
-        if first is None:
+        """Compare what the store says of itself with its first entry, or the prune that took its place."""
+        seq, told = base.first_facts(self.db)
+        if not seq:
             return
-        facts = parsed(first.body)
-        told = {"simulated": facts.get("simulated"), "region": facts.get("region"), "created_at": first.at}
-        for name, value in told.items():
-            here = getattr(self.meta, name)
+        for name in ("simulated", "region", "created_at"):
+            here, value = getattr(self.meta, name), told.get(name)
             if here != value:
                 text = _("the store states {name} {here}, its first entry {value}")
                 message = text.format(name=name, here=neutral(str(here)), value=neutral(str(value)))
-                self.report.add(Kind.STORE, message, entry=1, name=name)
+                self.report.add(Kind.STORE, message, entry=seq, name=name)
 
     def _check_vouchers(self, log: Verifier, history: lineages.History) -> list[Anchor]:
         public = self.vouchers.public_key
-        facts = lineages.Facts(self.meta.store_id, self.meta.lineage, log.n, log.marks, history, public)
+        facts = lineages.Facts(self.meta.store_id, self.meta.lineage, self.base.n, log.n, log.marks, history, public)
         vouched = lineages.compare(self.report, facts, self.vouchers.anchors, Kind.ANCHOR)
         vouched += lineages.compare(self.report, facts, self.vouchers.given, Kind.CHECKPOINT)
         lineages.warn_of_original(self.report, history, self.vouchers.anchors)

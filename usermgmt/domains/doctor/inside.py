@@ -14,6 +14,7 @@ from usermgmt.domains.store import contents, keeping, verifying
 from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
+from usermgmt.kernel.audit.base import bears_out
 from usermgmt.kernel.clock import from_text
 from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.i18n import _
@@ -112,15 +113,14 @@ def anchor(ctx: Context, store: Store) -> Iterator[Finding]:
     last = reading.anchors[-1]
     with store.reading() as connection:
         head = contents.head(connection)
-        query = sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)
-        found = connection.execute(query).scalar()
-    yield _compared(ctx, store, last, head, found)
+        true = bears_out(connection, store.meta.store_id, last.n, last.hash)
+    yield _compared(ctx, store, last, head, true=true)
     yield from _signature(store, last)
 
 
-def _compared(ctx: Context, store: Store, last: Anchor, head: Head, found: str | None) -> Finding:
+def _compared(ctx: Context, store: Store, last: Anchor, head: Head, *, true: bool) -> Finding:
     facts = {"n": last.n, "head": head.n, "at": last.at, "lineage": head.lineage, "anchored": last.lineage}
-    ahead = _broken(last, head, found)
+    ahead = _broken(last, head, true=true)
     if ahead:
         hint = _("put the current file back, or take this one on purpose: usermgmt store restore FILE")
         return Finding("anchor", Severity.ERROR, ahead.format(**facts), hint, broken=True)
@@ -133,12 +133,12 @@ def _compared(ctx: Context, store: Store, last: Anchor, head: Head, found: str |
     return Finding("anchor", Severity.OK, _("entry {n}, lineage {lineage}, at {at}").format(**facts))
 
 
-def _broken(last: Anchor, head: Head, found: str | None) -> str:
+def _broken(last: Anchor, head: Head, *, true: bool) -> str:
     if last.lineage > head.lineage:
         return _("the store is of lineage {lineage}, but a restored one of lineage {anchored} was here since")
     if last.lineage == head.lineage and last.n > head.n:
         return _("the audit ends at entry {head}, but entry {n} was anchored at {at}")
-    if last.lineage == head.lineage and last.n and found != last.hash:
+    if last.lineage == head.lineage and not true:
         return _("entry {n} is not the one that was anchored at {at}")
     return ""
 

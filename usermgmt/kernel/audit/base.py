@@ -37,10 +37,14 @@ class Base(NamedTuple):
         except ValueError:
             return None
 
-    def stated(self) -> Pruned:
+    def header(self) -> dict[str, Any]:
+        """Return it as the header of an export has it."""
+        return self._asdict()
+
+    def stated(self, store_id: str) -> Pruned:
         """Return how an entry on the log has to name this base; a root of "" equals that of no entry."""
         tree = self.tree()
-        return Pruned(self.n, self.hash, "" if tree is None else tree.root().hex())
+        return Pruned(store_id, self.n, self.hash, "" if tree is None else tree.root().hex())
 
 
 def beginning(store_id: str) -> Base:
@@ -79,7 +83,7 @@ def bears_out(connection: Connection, store_id: str, n: int, digest: str) -> boo
     if n == 0 or found is not None:
         return n == 0 or found == digest
     base = load(connection, store_id)
-    known = pruned(last_prune(connection)) == base.stated()
+    known = pruned(last_prune(connection)) == base.stated(store_id)
     return known and (n < base.n or (n == base.n and digest == base.hash))
 
 
@@ -97,5 +101,5 @@ def first_facts(connection: Connection) -> tuple[int, dict[str, Any]]:
             facts = None
         return 1, {**(facts if isinstance(facts, dict) else {}), "created_at": first.at}
     facts = last_prune(connection)
-    store = facts.get("store")
-    return (int(facts["n"]) + 1, store) if isinstance(store, dict) and isinstance(facts.get("n"), int) else (0, {})
+    made, n = facts.get("made"), facts.get("n")
+    return (n + 1, made) if isinstance(made, dict) and isinstance(n, int) else (0, {})

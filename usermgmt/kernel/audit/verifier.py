@@ -121,7 +121,7 @@ class Verifier:
     ) -> None:
         """Begin after ``base``, before entry 1 where none is given."""
         self._base = base or beginning(store_id)
-        self._beginning = beginning(store_id).stated()
+        self._beginning, self._begun = beginning(store_id).stated(store_id), self._base.stated(store_id)
         self._archive = archive
         self._pruned: tuple[int, Pruned | None] | None = None
         tree = self._base.tree()
@@ -372,7 +372,7 @@ class Verifier:
 
     def _check_base(self) -> Iterator[Finding]:
         seq, stated = self._pruned or (0, self._beginning)
-        if self._archive or stated == self._base.stated():
+        if self._archive or stated == self._begun:
             return
         if self._pruned is None:
             yield Finding(self._base.n + 1, Kind.BASE, UNSTATED, {"n": self._base.n})
