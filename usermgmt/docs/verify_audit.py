@@ -95,19 +95,22 @@ class Tree:
         return root.hex()
 
 
-def signature_holds(anchor: Object, public_key: str) -> bool:
-    """Tell whether the anchor is signed by the key (Ed25519); raises ImportError where this Python cannot tell."""
+def signature_holds(facts: Object, prefix: bytes, key: str, sig: str, public_key: str) -> bool:
+    """Tell whether the facts are signed by the key (Ed25519); raises ImportError where this Python cannot tell."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    facts = {name: value for name, value in anchor.items() if name != "sig"}
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
-        raw, signature = bytes.fromhex(public_key), bytes.fromhex(anchor["sig"])
-        Ed25519PublicKey.from_public_bytes(raw).verify(signature, b"usermgmt/anchor/v1\0" + text.encode())
+        raw = bytes.fromhex(public_key)
+        Ed25519PublicKey.from_public_bytes(raw).verify(bytes.fromhex(sig), prefix + text.encode())
     except (InvalidSignature, ValueError):
         return False
-    return bool(anchor["key"] == sha(raw).hex()[:16])
+    return key == key_id(public_key)
+
+
+def key_id(public_key: str) -> str:
+    return sha(bytes.fromhex(public_key)).hex()[:16] if HEX64.fullmatch(public_key) else ""
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -198,6 +201,8 @@ class Check:
 
     def __init__(self, headers: list[Object], public_key: str) -> None:
         self.header, self.public_key = headers[-1], public_key
+        self.key = public_key or self.header["public_key"]
+        self.pruned: Object = {}
         self.claims: list[tuple[str, Object]] = []
         base = base_of(headers[0])
         self.first = self.last = base["n"]
@@ -228,6 +233,8 @@ class Check:
             self.problem(f"entry {header['n'] + 1}: it stands after the last one that the header states")
         base, (seq, _store, n, *_rest) = base_of(header), self.begins
         if self.begins[1:] == (header["store"], base["n"], base["hash"], Tree(base["n"], base["frontier"]).root()):
+            if base["n"] > 0:
+                self.check_prune(seq)
             return
         if header.get("archive"):
             if base["n"] == self.first > 0:
@@ -236,6 +243,21 @@ class Check:
             self.problem(f"entry {seq}: it says that the entries up to {n} were removed, but the log begins elsewhere")
         else:
             self.problem(f"entries 1 to {base['n']} are missing, and no entry says that they were removed")
+
+    def check_prune(self, seq: int) -> None:
+        """Make sure that who pruned the log had the store's key, and not only a way to write into the store."""
+        facts, archive = self.pruned, self.pruned.get("archive")
+        stated = {name: facts.get(name) for name in ("store", "n", "hash", "root")}
+        stated["sha256"] = archive.get("sha256") if isinstance(archive, dict) else None
+        key, sig = str(facts.get("key")), str(facts.get("sig"))
+        if not self.public_key and self.key and key != key_id(self.key):
+            print(f"note: the prune in entry {seq} is signed by another key than the export names")
+            return
+        try:
+            if not signature_holds(stated, b"usermgmt/audit-prune/v1\0", key, sig, self.key):
+                self.problem(f"entry {seq}: the prune is not signed by the public key")
+        except ImportError:
+            print(f"note: signature not checked (entry {seq}): the package cryptography is not installed")
 
     def problem(self, text: str) -> None:
         self.problems += 1
@@ -251,7 +273,8 @@ class Check:
             self.problem(f"the {name} is of the later lineage {anchor['lineage']}: the export is of an older store")
         self.claims.append((name, anchor))
         try:
-            if not signature_holds(anchor, self.public_key or self.header["public_key"]):
+            facts = {one: value for one, value in anchor.items() if one != "sig"}
+            if not signature_holds(facts, b"usermgmt/anchor/v1\0", anchor["key"], anchor["sig"], self.key):
                 self.problem(f"the signature of the {name} is not by the public key")
             elif not self.public_key:
                 print(f"note: the {name} is signed by the key that the export names; only you can say whose that is")
@@ -303,7 +326,7 @@ class Check:
 
     def prune(self, entry: Object) -> None:
         if entry["action"] == "audit.prune" and entry["outcome"] == "ok":
-            facts = body_of(entry)
+            self.pruned = facts = body_of(entry)
             self.begins = (entry["seq"], *(facts.get(name) for name in ("store", "n", "hash", "root")))
 
     def parts(self, entry: Object) -> None:

@@ -62,6 +62,7 @@ def list_(
     meant = targets.resolve(ctx, target) if target else []
     ctx.target = meant[0] if len(meant) == 1 else ""
     equal = {"actor": actor, "action": action, "outcome": outcome.value if outcome else "", "change_id": change_id}
+    entries.tell_removed(ctx, since)
     wanted = entries.filters(ctx, since=since, until=until, targets=meant, **equal)
     return entries.listing(ctx, wanted, limit=limit)
 

@@ -20,18 +20,21 @@ from usermgmt.domains.audit.report import Kind
 from usermgmt.kernel.audit import base
 from usermgmt.kernel.audit.anchor import verify_signature
 from usermgmt.kernel.audit.entries import parsed
-from usermgmt.kernel.audit.keys import key_id
+from usermgmt.kernel.audit.keys import key_id, signs
+from usermgmt.kernel.audit.verifier import Kind as Found
+from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from usermgmt.domains.audit.report import Report
     from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.audit.format import Pruned
     from usermgmt.kernel.audit.verifier import Mark
 
 _NAMES = {Kind.ANCHOR: N_("anchor"), Kind.CHECKPOINT: N_("checkpoint")}
@@ -58,7 +61,8 @@ class History:
         query = sa.select(audit_entry.c.seq, audit_entry.c.action, audit_entry.c.body).where(
             audit_entry.c.action.in_((E.STORE_RESTORE.value, E.STORE_COPY.value)), audit_entry.c.outcome == "ok"
         )
-        before = base.last_prune(connection).get("lineage")
+        self.prune = base.last_prune(connection)
+        before = self.prune.get("lineage")
         self.first = before if isinstance(before, int) else 1
         self.restores: list[Restore] = []
         for seq, action, body in connection.execute(query.order_by(audit_entry.c.seq)):
@@ -77,6 +81,10 @@ class History:
         """Return the lineage in which entry ``seq`` was written."""
         at = bisect_right([one.seq for one in self.restores], seq)
         return self.restores[at - 1].lineage if at else self.first
+
+    def restored_since(self, seq: int) -> bool:
+        """Tell whether the store was restored after entry ``seq``."""
+        return any(one.seq > seq and not one.copied for one in self.restores)
 
     def check(self, report: Report, stated: int) -> None:
         """Report where the lineage that the store states is not the one that its log tells of."""
@@ -211,6 +219,26 @@ def warn_of_original(report: Report, history: History, anchors: Sequence[Anchor]
         text = _("this store is a copy up to entry {n}; the original went on to entry {last}, at {at}")
         furthest = max(beyond, key=lambda one: one.n)
         report.warnings.append(text.format(n=n, last=furthest.n, at=furthest.at))
+
+
+def check_prune(report: Report, history: History, begins: Pruned, public_key: Callable[[], bytes]) -> None:
+    """Report where the entry of the last prune is not signed by the store: else anybody could write such an entry."""
+    archive, n = history.prune.get("archive"), history.prune.get("n")
+    sha256 = archive.get("sha256") if isinstance(archive, dict) else None
+    try:
+        ours = public_key()
+    except UsermgmtError as error:
+        report.add(Found.BASE, _("no signature can be checked: {problem}").format(problem=error.message))
+        return
+    if signs(ours, str(history.prune.get("sig")), base.signed_bytes(begins, str(sha256))):
+        return
+    if history.prune.get("key") != key_id(ours) and history.restored_since(history.prune.get("seq", 0)):
+        # where a store was restored without its key it got a new one
+        text = _("the prune of entries up to {n} is signed by another key, {key}")
+        report.warnings.append(text.format(n=n, key=history.prune.get("key")))
+        return
+    text = _("the prune of entries up to {n} is not signed by the key of the store")
+    report.add(Found.BASE, text.format(n=n))
 
 
 def check_replaced(report: Report, history: History, anchors: Sequence[Anchor]) -> None:

@@ -20,6 +20,7 @@ from usermgmt.domains.audit.report import Report
 from usermgmt.domains.audit.verify import Check, vouchers_of
 from usermgmt.domains.store import places
 from usermgmt.kernel.audit import base as bases
+from usermgmt.kernel.audit import keys
 from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.clock import to_text
 from usermgmt.kernel.context import AskFirst
@@ -62,7 +63,7 @@ def prune(ctx: Context, before: str, out: str) -> Change:
     """Remove the entries older than ``before`` into the new file ``out``; ``unchanged`` where there are none.
 
     Raises ``TooYoung``, ``NotPruned``, ``ArchiveBroken``, ``PrunedMeanwhile``, ``NeedsConfirmation``, ``FileExists``,
-    ``FileMissing``, ``DiskFull``.
+    ``FileMissing``, ``DiskFull``, ``KeyFault``.
     """
     ctx.target = "store"
     moment = ctx.moment(before, "--before", direction="past")
@@ -76,6 +77,8 @@ def prune(ctx: Context, before: str, out: str) -> Change:
     if not span.count:
         return _change(UNCHANGED, span, path, None, 0)
     places.check_free(path, 0)
+    # without it nothing could be signed, and that is better known before everything is read
+    keys.load_key(ctx.store.key_dir)
     _confirm(ctx, span)
     made = _archived(ctx, span, path)
     return _removed(ctx, span, path, made)
@@ -165,19 +168,25 @@ def _facts(ctx: Context, span: Span, path: Path, made: Archive | None) -> dict[s
     Of the archive's place only the name, since a path may tell of persons.
     """
     _seq, first = bases.first_facts(ctx.db)
-    stated, archived = {}, {}
-    if made is not None:
-        stated = made.base.stated(ctx.store.meta.store_id)._asdict()
-        archived = {"file": path.name, "sha256": made.sha256, "bytes": made.bytes}
     return {
-        **stated,
+        **({} if made is None else _signed(ctx, made, path)),
         "count": span.count,
         "before": span.before,
         "retention": ctx.settings.shown("audit.retention"),
-        "archive": archived,
         "lineage": lineages.History(ctx.db).of(span.last),
         "last_lineage": _last_lineage(ctx, span.last),
         "made": {name: first.get(name) for name in _STORE},
+    }
+
+
+def _signed(ctx: Context, made: Archive, path: Path) -> dict[str, Any]:
+    stated = made.base.stated(ctx.store.meta.store_id)
+    key = keys.load_key(ctx.store.key_dir)
+    return {
+        **stated._asdict(),
+        "archive": {"file": path.name, "sha256": made.sha256, "bytes": made.bytes},
+        "key": keys.key_id(key.public),
+        "sig": key.signature(bases.signed_bytes(stated, made.sha256)),
     }
 
 

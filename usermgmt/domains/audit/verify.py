@@ -139,6 +139,8 @@ class Check:
         self._check_store()
         history = lineages.History(self.db)
         history.check(self.report, self.meta.lineage)
+        if self.base.n:
+            lineages.check_prune(self.report, history, self.base.stated(self.meta.store_id), self._public_key)
         vouched = self._check_vouchers(log, history)
         self._check_schema()
         if state and self.db.dialect.name == "sqlite" and (damage := sqlite.damage(self.db)):
@@ -155,6 +157,9 @@ class Check:
             "redacted": log.redacted,
             "rows": self._state() if state else None,
         }
+
+    def _public_key(self) -> bytes:
+        return self.vouchers.public_key or keys.load_public_key(self.ctx.store.key_dir)
 
     def _log(self) -> Verifier:
         found = Report()

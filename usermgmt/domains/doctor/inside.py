@@ -13,8 +13,7 @@ from usermgmt.domains.doctor.types import Finding, Severity, advice
 from usermgmt.domains.store import contents, keeping, verifying
 from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
-from usermgmt.kernel.audit import keys
-from usermgmt.kernel.audit.base import bears_out
+from usermgmt.kernel.audit import base, keys
 from usermgmt.kernel.clock import from_text
 from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.i18n import _
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 LEEWAY = timedelta(seconds=5)
 """Two hosts that write to one PostgreSQL store never agree to the millisecond."""
+LAWFUL = 180 * 86400
+"""Seconds that logs are kept at least where the Chinese Cybersecurity Law, article 21, holds: six months."""
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _AUDIT_NEXT = "usermgmt audit verify --state"
 
@@ -113,7 +114,7 @@ def anchor(ctx: Context, store: Store) -> Iterator[Finding]:
     last = reading.anchors[-1]
     with store.reading() as connection:
         head = contents.head(connection)
-        true = bears_out(connection, store.meta.store_id, last.n, last.hash)
+        true = base.bears_out(connection, store.meta.store_id, last.n, last.hash)
     yield _compared(ctx, store, last, head, true=true)
     yield from _signature(store, last)
 
@@ -233,7 +234,21 @@ def audit(_ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("audit", Severity.ERROR, problem, _AUDIT_NEXT, broken=True)
     else:
         told = _("{n} entries hold; {redacted} personal parts lawfully erased")
-        yield Finding("audit", Severity.OK, told.format(n=head.n, redacted=verifier.redacted))
+        yield Finding("audit", Severity.OK, told.format(n=head.n - verifier.base.n, redacted=verifier.redacted))
+
+
+def retention(ctx: Context, store: Store) -> Iterator[Finding]:
+    """Tell how long entries are kept at least, and warn where that is less than the law of some countries asks for."""
+    kept = ctx.settings.shown("audit.retention")
+    if ctx.settings.seconds("audit.retention") < LAWFUL:
+        told = _("entries of the audit may be removed after {kept}; the Chinese Cybersecurity Law asks for six months")
+        yield Finding("retention", Severity.WARNING, told.format(kept=kept), "usermgmt config set audit.retention 180d")
+        return
+    with store.reading() as connection:
+        removed = base.load(connection, store.meta.store_id).n
+    told = _("entries are kept for {kept} at least; those up to {n} are in archives")
+    told = told if removed else _("entries are kept for {kept} at least; none was removed")
+    yield Finding("retention", Severity.OK, told.format(kept=kept, n=removed))
 
 
 def _last(store: Store) -> Anchor | None:
@@ -261,5 +276,6 @@ CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
     "integrity": integrity,
     "journal": journal,
     "audit": audit,
+    "retention": retention,
     "region": region,
 }

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from usermgmt.kernel.audit.keys import key_id, why
+from usermgmt.kernel.audit.keys import key_id, signs, why
 from usermgmt.kernel.errors import Unavailable, UsermgmtError
 from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
@@ -151,16 +151,7 @@ def read_all(path: Path) -> Reading:
 
 def verify_signature(anchor: Anchor, public_key: bytes) -> bool:
     """Return whether ``anchor`` was signed by the key with this raw public half (Ed25519, RFC 8032)."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    if anchor.key != key_id(public_key):
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(anchor.sig), anchor.signed_bytes())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    return anchor.key == key_id(public_key) and signs(public_key, anchor.sig, anchor.signed_bytes())
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+SIGNED_PREFIX = b"usermgmt/audit-prune/v1\0"
+
+
 class Base(NamedTuple):
     """The state of the chain before the first entry that is kept.
 
@@ -61,20 +64,25 @@ def load(connection: Connection, store_id: str) -> Base:
     return beginning(store_id) if found is None else Base(*found)
 
 
+def signed_bytes(stated: Pruned, sha256: str) -> bytes:
+    """Return what the signature of a prune is over: what it states, and the SHA-256 of its archive.
+
+    Without it, whoever can write to the store and has no key, as the administrator of a database server, could cut off
+    the beginning of the log and append an entry that calls that a prune.
+    """
+    return SIGNED_PREFIX + orjson.dumps({**stated._asdict(), "sha256": sha256}, option=orjson.OPT_SORT_KEYS)
+
+
 def last_prune(connection: Connection) -> dict[str, Any]:
-    """Return what the last prune on the log says, nothing where there was none."""
+    """Return what the last prune on the log says, and as ``seq`` the number of its entry; nothing without one."""
     query = (
-        sa.select(audit_entry.c.body)
+        sa.select(audit_entry.c.seq, audit_entry.c.body)
         .where(audit_entry.c.action == PRUNE_ACTION, audit_entry.c.outcome == "ok")
         .order_by(audit_entry.c.seq.desc())
         .limit(1)
     )
-    body = connection.execute(query).scalar()
-    try:
-        facts = orjson.loads(body or "{}")
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    found = connection.execute(query).one_or_none()
+    return {} if found is None else {**_facts(found.body), "seq": found.seq}
 
 
 def bears_out(connection: Connection, store_id: str, n: int, digest: str) -> bool:
@@ -95,11 +103,15 @@ def first_facts(connection: Connection) -> tuple[int, dict[str, Any]]:
     query = sa.select(audit_entry.c.seq, audit_entry.c.at, audit_entry.c.body).where(audit_entry.c.seq == 1)
     first = connection.execute(query).one_or_none()
     if first is not None:
-        try:
-            facts = orjson.loads(first.body)
-        except ValueError:
-            facts = None
-        return 1, {**(facts if isinstance(facts, dict) else {}), "created_at": first.at}
+        return 1, {**_facts(first.body), "created_at": first.at}
     facts = last_prune(connection)
     made, n = facts.get("made"), facts.get("n")
     return (n + 1, made) if isinstance(made, dict) and isinstance(n, int) else (0, {})
+
+
+def _facts(body: str) -> dict[str, Any]:
+    try:
+        facts = orjson.loads(body)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}

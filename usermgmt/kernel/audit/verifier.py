@@ -120,18 +120,18 @@ class Verifier:
         archive: bool = False,
     ) -> None:
         """Begin after ``base``, before entry 1 where none is given."""
-        self._base = base or beginning(store_id)
-        self._beginning, self._begun = beginning(store_id).stated(store_id), self._base.stated(store_id)
+        self.base = base or beginning(store_id)
+        self._beginning, self._begun = beginning(store_id).stated(store_id), self.base.stated(store_id)
         self._archive = archive
         self._pruned: tuple[int, Pruned | None] | None = None
-        tree = self._base.tree()
-        self.n = self._base.n
+        tree = self.base.tree()
+        self.n = self.base.n
         self.redacted = 0
         self.marks: dict[int, Mark] = {}
         self.tree = tree or Frontier()
         self._asked = sorted(set(marks), reverse=True)
         self._head = head
-        self._prev = rehash.raw(self._base.hash)
+        self._prev = rehash.raw(self.base.hash)
         self._whole = tree is not None
         self._suspect: _Suspect | None = None
         self._lost: dict[str, array[int]] = {}
@@ -375,10 +375,10 @@ class Verifier:
         if self._archive or stated == self._begun:
             return
         if self._pruned is None:
-            yield Finding(self._base.n + 1, Kind.BASE, UNSTATED, {"n": self._base.n})
+            yield Finding(self.base.n + 1, Kind.BASE, UNSTATED, {"n": self.base.n})
         else:
             n = stated.n if stated is not None else "?"
-            yield Finding(self._base.n + 1, Kind.BASE, MISSTATED, {"entry": seq, "n": n})
+            yield Finding(self.base.n + 1, Kind.BASE, MISSTATED, {"entry": seq, "n": n})
 
 
 def _pairs(flat: array[int]) -> Iterator[tuple[int, int]]:
