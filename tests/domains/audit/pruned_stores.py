@@ -45,7 +45,7 @@ def verified(*paths, options=()):
     """Check an export and what comes before it; return the exit code, and which entries it was about."""
     out = io.StringIO()
     with redirect_stdout(out):
-        code = _program()["main"]([*map(str, paths), *options])
+        code = _program()["main"]([*map(str, paths), *map(str, options)])
     verdict = out.getvalue().splitlines()[-1]
     true = re.fullmatch(r"true: (\d+ entries|entries \d+ to \d+), .*", verdict)
     return code, true[1] if true else out.getvalue()
