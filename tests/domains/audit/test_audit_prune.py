@@ -31,6 +31,7 @@ def seqs(run):
 # -- the guard ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 def test_nothing_younger_than_half_a_year_is_removed(store):
     before = seqs(store)
     refused = prune(store, "179d", now="2031-06-01", options="--yes --json", exit=6)
@@ -46,6 +47,7 @@ def test_nothing_younger_than_half_a_year_is_removed(store):
     prune(store, "180d", now="2031-06-01")
 
 
+@pytest.mark.engines("sqlite")
 def test_the_setting_says_what_is_young(store):
     env = {"USERMGMT_AUDIT_RETENTION": "400d"}
     assert "400d" in prune(store, "399d", now="2031-06-01", env=env, exit=6).err
@@ -53,6 +55,7 @@ def test_the_setting_says_what_is_young(store):
     assert at(store, "audit prune --before nonsense --archive b.ndjson", "2031-06-01", exit=6).out == ""
 
 
+@pytest.mark.engines("sqlite")
 def test_doctor_warns_of_less_than_half_a_year(store):
     told = {one["check"]: one for one in store("doctor --json", exit=None).json}
     assert told["retention"]["severity"] == "ok"
@@ -74,6 +77,7 @@ def test_it_asks_first_and_a_rehearsal_saves_nothing(store):
     prune(store, "2030-12-01", options="--confirm-count 6")
 
 
+@pytest.mark.engines("sqlite")
 def test_a_person_is_asked_on_a_terminal(store):
     words = "audit prune --before 2030-12-01 --archive a.ndjson --now 2031-06-01"
     assert "[y/N]" in store(words, tty=True, stdin="n\n", exit=9).err
@@ -116,6 +120,7 @@ def test_what_is_removed_is_in_the_archive_and_the_rest_holds(store):
     assert verified(path, store.home / "e.ndjson") == (0, f"{last(store) - 1} entries")
 
 
+@pytest.mark.engines("sqlite")
 def test_where_nothing_is_old_enough_nothing_is_done(store):
     prune(store, "2030-12-01")
     before = seqs(store)
@@ -139,6 +144,7 @@ def test_readers_say_what_is_in_archives(store):
     store("audit tail --limit 3")
 
 
+@pytest.mark.engines("sqlite")
 @pytest.mark.parametrize(
     ("statement", "field"),
     [
@@ -201,6 +207,7 @@ def test_users_who_are_gone_go_with_their_entries(run):
     holds(run, "--state")
 
 
+@pytest.mark.engines("sqlite")
 def test_a_simulated_store_stays_one_and_a_real_one_too(store):
     prune(store, "2030-12-01")
     store.sql("UPDATE store_meta SET region = 'DE'")
@@ -211,6 +218,7 @@ def test_a_simulated_store_stays_one_and_a_real_one_too(store):
 # -- what must not be pruned -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -228,6 +236,7 @@ def test_a_store_that_does_not_hold_is_not_pruned(store, statement):
     assert (seqs(store), (store.home / "a.ndjson").exists()) == (before, False)
 
 
+@pytest.mark.engines("sqlite")
 def test_an_archive_needs_a_name_that_is_free(store):
     before = seqs(store)
     (store.home / "a.ndjson").write_text("mine")
@@ -242,6 +251,7 @@ def test_an_archive_needs_a_name_that_is_free(store):
     assert seqs(store)[:-2] == before
 
 
+@pytest.mark.engines("sqlite")
 def test_without_the_key_nothing_is_removed(store):
     (key,) = (store.home / "keys").rglob("anchor.key")
     key.rename(key.with_name("kept"))
@@ -250,6 +260,7 @@ def test_without_the_key_nothing_is_removed(store):
     assert seqs(store)[0] == 1
 
 
+@pytest.mark.engines("sqlite")
 def test_a_full_disk_leaves_the_store_as_it_was(store):
     before = seqs(store)
 
@@ -291,6 +302,7 @@ def test_broken_off_anywhere_the_store_is_as_it_was(store, monkeypatch, place):
     assert holds(store, "--state")["removed"] == 6
 
 
+@pytest.mark.engines("sqlite")
 def test_an_archive_that_a_disk_spoils_is_noticed_before_anything_goes(store, monkeypatch):
     real = pruning.archive.export_lines
 
@@ -322,5 +334,6 @@ def test_of_two_prunes_at_once_one_gives_way(store, monkeypatch):
     assert verified(store.home / "a.ndjson") == verified(store.home / "b.ndjson") == (0, "6 entries")
 
 
+@pytest.mark.engines("sqlite")
 def test_the_program_that_checks_archives_is_the_printed_one(run):
     assert run("help verifier").out == PROGRAM.read_text()

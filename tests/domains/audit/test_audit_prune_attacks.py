@@ -36,6 +36,7 @@ def set_base(run, n, hash_, tree):
 # -- the beginning of the log cut off ----------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 def test_the_beginning_cut_off_is_named(store):
     cut_head(store, 2)
     assert [(one["kind"], one["entry"]) for one in findings(store)] == [("gap", 1)]
@@ -74,6 +75,7 @@ def test_a_prune_that_was_written_without_the_key_is_named(store):
 # -- after a prune -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 @pytest.mark.parametrize(
     ("statement", "kind"),
     [
@@ -107,6 +109,7 @@ def test_what_was_removed_cannot_come_back_unseen(store):
     assert refused(store) == (12, 12)
 
 
+@pytest.mark.engines("sqlite")
 def test_entries_of_the_prune_itself_are_part_of_the_chain(store):
     prune(store, "2030-12-01")
     restated = store.sql("SELECT min(seq) FROM audit_entry WHERE action = 'audit.restate'")[0][0]
@@ -123,6 +126,7 @@ def test_entries_of_the_prune_itself_are_part_of_the_chain(store):
 # -- anchors and checkpoints -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 def test_anchors_of_removed_entries_are_passed_over_and_later_ones_hold_it(store):
     prune(store, "2030-12-01")
     found = holds(store)
@@ -149,6 +153,7 @@ def test_anchors_that_stopped_before_the_prune_refuse_nobody(store):
     assert "is not the one that was anchored" in store("user list", exit=12).err
 
 
+@pytest.mark.engines("sqlite")
 def test_an_old_checkpoint_is_answered_by_the_archive(store):
     # an anchor that was kept elsewhere is a checkpoint
     old = store.anchors.read_text().splitlines()[2]
@@ -169,6 +174,7 @@ def test_an_old_checkpoint_is_answered_by_the_archive(store):
     assert verified(*every, options=["--checkpoint", store.home / "old.json"])[0] == 0
 
 
+@pytest.mark.engines("sqlite")
 def test_ticks_go_on_leaving_checkpoints(store):
     (store.home / "witness").mkdir(mode=0o700)
     prune(store, "2030-12-01")
@@ -181,6 +187,7 @@ def test_ticks_go_on_leaving_checkpoints(store):
 # -- erasures ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 def test_parts_that_were_lawfully_erased_are_missing_in_the_archive_too(store):
     uid = store("user show carl --json").json["uid"]
     store.sql("DELETE FROM audit_pii WHERE subject = ?", f"user:{uid}")
