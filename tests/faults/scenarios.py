@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from store_helpers import OLD, old_store
 
+from usermgmt.domains.help.topics import DOCS
 from usermgmt.kernel import sqlite
 from usermgmt.migrations import HEAD
 
@@ -196,6 +199,21 @@ def migrated(run, done):
     return "after" if found == HEAD else "before"
 
 
+def pruned(run, done):
+    found = run("audit verify --state --json").json
+    archive = run.home / "made.ndjson"
+    assert found["removed"] in (0, 3)
+    assert found["removed"] or not done
+    exports = run("audit list --action audit.export -o count").out
+    assert not archive.exists() or exports == "1\n", "the log knows of every archive"
+    if found["removed"]:
+        checked = [sys.executable, str(DOCS / "verify_audit.py"), str(archive)]
+        assert subprocess.run(checked, capture_output=True, text=True, check=True).stdout.splitlines()[-1][:15] == (
+            "true: 3 entries"
+        )
+    return "after" if found["removed"] else "before"
+
+
 def no_store(run):
     for name in ("store.db", "store.db-line"):
         run.path.with_name(name).unlink(missing_ok=True)
@@ -243,6 +261,7 @@ SCENARIOS = {
         Scenario("restore", ("store restore {home}/b.db --yes",), restored, went_on),
         Scenario("restore-missing", ("store restore {home}/b.db",), put_back, lost, ("sqlite",)),
         Scenario("migrate", ("store migrate --backup {home}/made.db",), migrated, aged, own_store=True),
+        Scenario("prune", ("audit prune --before 0s --archive {home}/made.ndjson --yes",), pruned, two),
         Scenario("init", ("init",), created, no_store, ("sqlite",)),
         # store rekey, encrypt, copy-to: a row here is a campaign of kills, of power cuts and of failing calls
     )
@@ -251,7 +270,7 @@ SCENARIOS = {
 ALL = [pytest.param(one.name, marks=[pytest.mark.store()] if one.own_store else []) for one in SCENARIOS.values()]
 """Every scenario, as parameters of a test."""
 
-ENVIRONMENT = {"USERMGMT_IMPORT_CHUNK": str(CHUNK)}
+ENVIRONMENT = {"USERMGMT_IMPORT_CHUNK": str(CHUNK), "USERMGMT_AUDIT_RETENTION": "0"}
 
 
 def ready(run, scenario, kept):

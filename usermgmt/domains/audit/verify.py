@@ -90,6 +90,9 @@ def _anchors_of(ctx: Context, report: Report) -> list[Anchor]:
         # a crash tears a line, so this is no proof of anything; whoever damages lines gains what deleting them gains
         lines = ", ".join(map(str, found.unreadable))
         report.warnings.append(_("{path}: no anchor can be read from line {lines}").format(path=path, lines=lines))
+    if found.torn:
+        text = _("{path}: line {line}, the last, is torn, as by a power cut: what it said of the log is lost")
+        report.warnings.append(text.format(path=path, line=found.torn))
     if not found.anchors:
         text = _("there are no anchors in {path}: an older file put back in place of the store would not show")
         report.warnings.append(text.format(path=path))

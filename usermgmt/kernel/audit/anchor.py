@@ -8,7 +8,7 @@ import re
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from usermgmt.kernel.audit.keys import key_id, signs, why
@@ -106,10 +106,14 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All anchors of a file in order, and the numbers of lines that are none: torn by a crash, or meddled with."""
+    """All anchors of a file in order, and the numbers of lines that are none: torn by a crash, or meddled with.
+
+    ``torn`` is the number of a last line that has no end, 0 where there is none.
+    """
 
     anchors: list[Anchor]
     unreadable: list[int]
+    torn: int = 0
 
 
 def append(path: Path, anchor: Anchor, sign: Callable[[Anchor], Anchor], *, patience: float = PATIENCE) -> bool:
@@ -141,12 +145,19 @@ def last(path: Path) -> Anchor | None:
 
 
 def read_all(path: Path) -> Reading:
-    """Return all anchors of the file; a last line that a crash left torn is passed over.
+    """Return all anchors of the file; a last line that a crash left torn is passed over, and told of.
 
     Raises ``AnchorFault``.
     """
     with _faults(path), _reading(path) as file:
-        return Reading([], []) if file is None else _read(file)
+        found = Reading([], []) if file is None else _read(file)
+        if found.torn and file is not None:
+            # half a line may be one that is being written: whoever writes holds the lock
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return _read(file)
+            return replace(found, torn=0)
+        return found
 
 
 def verify_signature(anchor: Anchor, public_key: bytes) -> bool:
@@ -266,7 +277,7 @@ def _last(file: int) -> Anchor | None:
 
 
 def _read(file: int) -> Reading:
-    reading = Reading([], [])
+    reading, torn = Reading([], []), 0
     with os.fdopen(os.dup(file), "rb") as stream:
         stream.seek(0)
         for number, line in enumerate(stream, 1):
@@ -275,7 +286,9 @@ def _read(file: int) -> Reading:
             except ValueError:
                 if line.endswith(b"\n"):
                     reading.unreadable.append(number)
-    return reading
+                else:
+                    torn = number
+    return replace(reading, torn=torn)
 
 
 def _write(file: int, size: int, line: bytes) -> int:
