@@ -44,7 +44,7 @@ def export(ctx: Context, format_: ExportFormat, out: str) -> Bytes | None:
     ``FileMissing``, ``DiskFull``.
     """
     # before the record of the export adds an anchor that is ahead of this snapshot
-    kept = anchors(ctx) if format_ == ExportFormat.NDJSON else []
+    kept = _anchors(ctx) if format_ == ExportFormat.NDJSON else []
     begins = base.load(ctx.db, ctx.store.meta.store_id)
     n = ctx.db.execute(sa.select(audit_head.c.seq)).scalar_one() - begins.n
     facts = {"count": n, "format": format_.value}
@@ -60,8 +60,7 @@ def export(ctx: Context, format_: ExportFormat, out: str) -> Bytes | None:
     return None
 
 
-def anchors(ctx: Context) -> list[anchor.Anchor]:
-    """Return the store's anchors; where they cannot be read, none, with a warning."""
+def _anchors(ctx: Context) -> list[anchor.Anchor]:
     try:
         return anchor.read_all(ctx.store.anchor_file).anchors
     except anchor.AnchorFault as fault:
@@ -92,7 +91,8 @@ def header(
 ) -> bytes:
     """Return the header of an export from after ``begins`` to ``end``, with the last of the anchors that speaks of it.
 
-    ``archive`` is what one of removed entries says of itself.
+    ``archive`` is what one of removed entries says of itself; it is all that is left of them, and so is not written
+    without the key that its anchor is checked with. Raises ``KeyFault``.
     """
     store = ctx.store.meta.store_id
     partly = begins.n or archive is not None
@@ -103,7 +103,7 @@ def header(
         head=end.hash,
         root=end.root,
         at=ctx.now,
-        public_key=_public_key(ctx),
+        public_key=_public_key(ctx) if archive is None else keys.load_key(ctx.store.key_dir).public.hex(),
         anchor=_vouching(kept, store, begins, end),
         base=begins.header() if partly else None,
         archive=archive,

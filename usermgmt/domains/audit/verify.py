@@ -57,8 +57,8 @@ def verify(ctx: Context, *, state: bool, given: str) -> Record:
     Raises ``FileMissing``, ``NoAnchors`` where ``given`` cannot be used.
     """
     report = Report()
-    # an anchor read after the snapshot could speak of what another writer has done since
-    vouchers = vouchers_of(ctx, report, given)
+    # before the snapshot: an anchor read after it could speak of what another writer has done since
+    vouchers = _vouchers(ctx, report, given)
     with reading(ctx):
         values = Check(ctx, report, vouchers).run(state=state)
     report.tell(ctx)
@@ -66,8 +66,7 @@ def verify(ctx: Context, *, state: bool, given: str) -> Record:
     return Record({"holds": not report.problems, **values}, exit=Exit.INTEGRITY if report.problems else None)
 
 
-def vouchers_of(ctx: Context, report: Report, given: str = "") -> Vouchers:
-    """Read what speaks for the log; before the snapshot that is compared with it. Raises as ``verify`` does."""
+def _vouchers(ctx: Context, report: Report, given: str) -> Vouchers:
     kept = _anchors_of(ctx, report)
     elsewhere = _read(ctx, given) if given else []
     public_key = None
