@@ -57,9 +57,11 @@ def test_a_copy_has_the_base_and_no_lineage_is_given_twice(store):
 
 
 @pytest.mark.engines("sqlite")
-def test_an_encrypted_store_keeps_its_base(store):
-    prune(store, "2030-12-01")
+def test_an_encrypted_store_keeps_its_base_and_says_that_an_archive_is_plain(store):
+    assert prune(store, "2030-02-10").err == ""
     store("store encrypt")
+    assert holds(store, "--state")["removed"] == 5
+    assert "the archive is not" in prune(store, "2030-12-01", name="b.ndjson").err
     assert holds(store, "--state")["removed"] == 6
 
 

@@ -133,6 +133,8 @@ def _archived(ctx: Context, span: Span, path: Path) -> Archive | None:
             raise NotPruned(finding=report.findings[0]["message"], problems=report.problems)
         for warning in report.warnings:
             ctx.warn(warning)
+        if ctx.store.key is not None:
+            ctx.warn(_("the store is encrypted, and the archive is not: keep it where nobody else can read it"))
         if ctx.dry_run:
             return None
         lineage = lineages.History(ctx.db).of(span.last)
