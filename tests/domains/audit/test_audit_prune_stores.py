@@ -57,6 +57,22 @@ def test_a_copy_has_the_base_and_no_lineage_is_given_twice(store):
 
 
 @pytest.mark.engines("sqlite")
+def test_a_pruned_store_moves_to_a_server_and_back(store, request):
+    prune(store, "2030-12-01")
+    server = request.getfixturevalue("postgres")
+    name = server.database()
+    there = {"USERMGMT_STORE": server.url(name)}
+    (store.home / "back").mkdir(mode=0o700)
+    back = {"USERMGMT_STORE": f"{store.home}/back/store.db"}
+    store(f"store copy-to {server.url(name)}")
+    assert holds(store, "--state", env=there)["removed"] == 6
+    prune(store, "2031-02-01", now="2031-09-01", name="b.ndjson", env=there)
+    store(f"store copy-to {back['USERMGMT_STORE']}", env=there)
+    assert holds(store, "--state", env=back)["removed"] == 8
+    server.drop(name)
+
+
+@pytest.mark.engines("sqlite")
 def test_an_encrypted_store_keeps_its_base_and_says_that_an_archive_is_plain(store):
     assert prune(store, "2030-02-10").err == ""
     store("store encrypt")
