@@ -127,7 +127,7 @@ def test_no_entry_says_that_anything_was_removed(tmp_path):
     assert "true: entries 3 to 6" in told
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_no_changed_byte_goes_unnoticed(tmp_path, data):
     cut = Cut(tmp_path)
