@@ -23,7 +23,7 @@ SHARED_VERBS = {"list", "show", "add", "set", "remove"}
 VERBS = SHARED_VERBS | {
     *("activate", "close", "ensure", "exists", "history", "note", "rename", "reopen", "suspend", "tag"),  # user
     *("backup", "copy-to", "decrypt", "encrypt", "info", "migrate", "rekey", "restore"),  # store
-    *("checkpoint", "export", "tail", "verify"),  # audit
+    *("checkpoint", "export", "prune", "tail", "verify"),  # audit
     *("get", "init", "validate"),  # config
 }
 NOUNS = {"users", "runs"}  # what `import` and `export` take second

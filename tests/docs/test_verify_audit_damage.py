@@ -71,7 +71,7 @@ def test_what_is_no_export_is_one_line(tmp_path, content):
 def test_an_anchor_of_another_shape_is_refused(tmp_path, anchor):
     one = Export(2, tmp_path)
     one.header["anchor"] = anchor
-    assert check(one.write())[:2] == (12, ["NOT TRUE: line 1 is not the header of an audit export of format 1"])
+    assert check(one.write())[:2] == (12, ["NOT TRUE: line 1 is not the header of an audit export of format 1 or 2"])
 
 
 def test_an_export_cut_off_anywhere_is_not_true(tmp_path):

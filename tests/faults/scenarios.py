@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from store_helpers import OLD, old_store
 
+from usermgmt.domains.help.topics import DOCS
 from usermgmt.kernel import sqlite
 from usermgmt.migrations import HEAD
 
@@ -196,6 +199,20 @@ def migrated(run, done):
     return "after" if found == HEAD else "before"
 
 
+def pruned(run, done):
+    removed = run("audit verify --state --json").json["removed"]
+    archive = run.home / "made.ndjson"
+    assert removed or not done
+    exports = run("audit list --action audit.export -o count").out
+    assert not archive.exists() or exports == "1\n", "the log knows of every archive"
+    if removed:
+        checking = [sys.executable, str(DOCS / "verify_audit.py"), str(archive)]
+        checked = subprocess.run(checking, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked
+        assert checked.stdout.splitlines()[-1].startswith(f"true: {removed} entries"), checked
+    return "after" if removed else "before"
+
+
 def no_store(run):
     for name in ("store.db", "store.db-line"):
         run.path.with_name(name).unlink(missing_ok=True)
@@ -243,6 +260,7 @@ SCENARIOS = {
         Scenario("restore", ("store restore {home}/b.db --yes",), restored, went_on),
         Scenario("restore-missing", ("store restore {home}/b.db",), put_back, lost, ("sqlite",)),
         Scenario("migrate", ("store migrate --backup {home}/made.db",), migrated, aged, own_store=True),
+        Scenario("prune", ("audit prune --before 0s --archive {home}/made.ndjson --yes",), pruned, two),
         Scenario("init", ("init",), created, no_store, ("sqlite",)),
         # store rekey, encrypt, copy-to: a row here is a campaign of kills, of power cuts and of failing calls
     )
@@ -251,7 +269,7 @@ SCENARIOS = {
 ALL = [pytest.param(one.name, marks=[pytest.mark.store()] if one.own_store else []) for one in SCENARIOS.values()]
 """Every scenario, as parameters of a test."""
 
-ENVIRONMENT = {"USERMGMT_IMPORT_CHUNK": str(CHUNK)}
+ENVIRONMENT = {"USERMGMT_IMPORT_CHUNK": str(CHUNK), "USERMGMT_AUDIT_RETENTION": "0"}
 
 
 def ready(run, scenario, kept):

@@ -147,6 +147,7 @@ RUN = "import sys; sys.argv = ['usermgmt', *{argv}]; from usermgmt.main import c
         ["--store", "/tmp/x.db", "user", "list"],
         ["user", "list", "--config", "/etc/passwd"],
         ["user", "suspend", "--from-file", "/etc/shadow", "--yes"],
+        ["audit", "prune", "--before", "180d", "--archive", "/tmp/x.ndjson", "--yes"],
     ],
 )
 def test_a_call_through_sudo_takes_no_paths(argv):

@@ -10,6 +10,8 @@ class E(StrEnum):
 
     AUDIT_CHECKPOINT = "audit.checkpoint"  # a signed head was written to a file
     AUDIT_EXPORT = "audit.export"  # the log left the store; as ndjson with personal parts and all
+    AUDIT_PRUNE = "audit.prune"  # old entries were removed, into an archive
+    AUDIT_RESTATE = "audit.restate"  # all that a record is was said again, since older entries about it were removed
     CONFIG_INIT = "config.init"  # a configuration file was written, every setting commented out
     CONFIG_SET = "config.set"  # a setting was written into a configuration file, or taken out
     DATA_EXPORT = "data.export"  # personal data left the store unmasked

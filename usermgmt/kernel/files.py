@@ -33,6 +33,7 @@ def failure(path: Path, error: OSError) -> UsermgmtError:
 def whole_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """Give a stream whose bytes become ``path`` at the end, at once and with mode 0600, or not at all.
 
+    It can be read as well, by whoever wants to see first what was written.
     Raises ``FileExists`` where the file is there and ``replace`` is false, ``FileMissing`` for a missing directory,
     ``DiskFull``, ``FileUnreadable``.
     """
@@ -41,7 +42,7 @@ def whole_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     made = ""
     try:
         descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as stream:
+        with os.fdopen(descriptor, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

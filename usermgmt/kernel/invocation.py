@@ -249,15 +249,11 @@ def find_store(call: Invocation, ctx: Context) -> None:
 
 
 def _simulated(opened: Store) -> bool:
-    """Tell whether the first entry of the audit marks the store as simulated: a row changed later does not count."""
-    import orjson
-    import sqlalchemy as sa
-
-    from usermgmt.kernel.tables import audit_entry
+    """Tell whether the audit says that the store was made as a simulated one: a row changed later does not count."""
+    from usermgmt.kernel.audit.base import first_facts
 
     with opened.reading() as connection:
-        body = connection.execute(sa.select(audit_entry.c.body).where(audit_entry.c.seq == 1)).scalar()
-    return body is not None and orjson.loads(body).get("simulated") is True
+        return first_facts(connection)[1].get("simulated") is True
 
 
 def not_simulated() -> UsageProblem:

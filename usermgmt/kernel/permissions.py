@@ -10,6 +10,7 @@ class P(StrEnum):
 
     AUDIT_CHECKPOINT = "audit:checkpoint"
     AUDIT_EXPORT = "audit:export"
+    AUDIT_PRUNE = "audit:prune"
     AUDIT_READ = "audit:read"
     AUDIT_VERIFY = "audit:verify"
     DATA_EXPORT = "data:export"

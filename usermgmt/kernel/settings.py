@@ -59,6 +59,9 @@ TABLE = (
             "disk or host; empty: anchors/ beside the store.")),
     Setting("audit.checkpoint_dir", "path", "", N_("The directory in which usermgmt tick leaves a checkpoint of the "
             "audit log every day, best one that this host cannot change later; empty: none.")),
+    Setting("audit.retention", "duration", 180 * 86400.0, N_("How long the audit keeps its entries at least: usermgmt "
+            "audit prune removes no younger ones. The Chinese Cybersecurity Law (article 21) asks for six months at "
+            "least; six calendar months can have 184 days."), maximum=100 * 366 * 86400),
     Setting("user.expiry_notice", "durations", ("14d", "1d"), N_("How long before the time of an account is over "
             "usermgmt tick gives notice; once it is over, it always does."), minimum=60, maximum=10 * 366 * 86400),
     Setting("import.max_file", "size", 1 << 30, N_("The largest file that an import reads."), minimum=1),

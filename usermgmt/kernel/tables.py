@@ -42,6 +42,20 @@ audit_head = sa.Table(
     **STRICT,
 )
 
+audit_base = sa.Table(
+    "audit_base",
+    metadata,
+    sa.Column("id", sa.INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("seq", BigId, nullable=False),
+    sa.Column("hash", Text, nullable=False),
+    sa.Column("frontier", Text, nullable=False),
+    sa.CheckConstraint("id = 1", name="one_row"),
+    sa.CheckConstraint("seq >= 1", name="seq_counts"),
+    length("hash", 64, 64),
+    info={"is": "the last entry that was removed to an archive, and the frontier there; no row before the first prune"},
+    **STRICT,
+)
+
 audit_entry = sa.Table(
     "audit_entry",
     metadata,

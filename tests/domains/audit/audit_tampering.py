@@ -56,3 +56,29 @@ def holds(run, options="", **more):
     assert found["holds"] is True
     assert found["findings"] == []
     return found
+
+
+def append(run, action, target, body="{}", *, outcome="ok"):
+    """Append an entry that fits the chain, as somebody who knows the format and has no key can."""
+    seq, hash_, frontier = run.sql("SELECT seq, hash, frontier FROM audit_head")[0]
+    facts = ("2031-06-01T00:00:00.000Z", "x", "owner", "{}", action, target, outcome, body, "")
+    (digest,) = chain(bytes.fromhex(hash_), seq + 1, [facts])
+    tree = Frontier.load(seq, frontier)
+    tree.append(digest)
+    marks = ", ".join("?" * 11)
+    run.sql(f"INSERT INTO audit_entry (seq, {FACTS}, hash) VALUES ({marks})", seq + 1, *facts, digest.hex())
+    run.sql("UPDATE audit_head SET seq = ?, hash = ?, frontier = ?", seq + 1, digest.hex(), tree.dump())
+
+
+def base_at(run, n):
+    """The base that a prune up to entry `n` would leave: number, hash and frontier."""
+    hashes = [row[0] for row in run.sql("SELECT hash FROM audit_entry WHERE seq <= ? ORDER BY seq", n)]
+    tree = Frontier()
+    tree.extend(map(bytes.fromhex, hashes))
+    return n, hashes[-1], tree
+
+
+def cut_head(run, n):
+    """Take away the entries up to `n`."""
+    run.sql("DELETE FROM audit_pii WHERE seq <= ?", n)
+    run.sql("DELETE FROM audit_entry WHERE seq <= ?", n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import stat
@@ -84,6 +85,19 @@ def test_a_torn_line_is_a_warning_that_names_it(store):
     found = holds(store)
     assert found["anchors"] == 4
     assert "line 2" in found["warnings"][0]
+
+
+def test_a_torn_end_is_a_warning_unless_it_is_being_written(store):
+    store.anchors.write_bytes(store.anchors.read_bytes()[:-60])
+    found = holds(store)
+    assert found["anchors"] == 4
+    assert "line 5, the last, is torn" in found["warnings"][0]
+    with store.anchors.open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert holds(store)["warnings"] == []
+    # the next change begins a line of its own
+    store("user add u6")
+    assert "from line 5" in holds(store)["warnings"][0]
 
 
 def test_anchors_that_others_may_write_are_no_evidence(store):

@@ -156,7 +156,7 @@ def test_a_broken_declaration_is_mended_by_commands(run, file):
         ("[attribute.a]\nchoices = ['x', 3]\n", 2, "3 is not a list of texts"),
         ("[attribute.a]\nchoices = ['x', \"\\u001b\"]\n", 2, "U+001B"),
         ("[attribute.a]\ntype = 'text'\nlabel = '" + "x" * 101 + "'\n", 2, "its label is longer than 100"),
-        ("[attribute.Größe]\ntype = 'text'\n", 1, "Expected ']'"),
+        ("[attribute.Größe]\ntype = 'text'\n", 1, "stands in quotes"),
         ("[attribute.A]\ntype = 'text'\n", 2, "the name of an attribute is a lower-case letter"),
         ("[attribute.__proto__]\ntype = 'text'\n", 2, "the name of an attribute is"),
         ('[attribute."a b"]\ntype = "text"\n', 2, "the name of an attribute is"),

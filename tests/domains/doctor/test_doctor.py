@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "store"))
+from store_helpers import back_to
 
 from usermgmt.domains.doctor.surroundings import NETWORK, mounted
 from usermgmt.kernel import schema, sqlite
@@ -391,9 +395,7 @@ def test_a_server_that_is_not_there_is_8(run):
 
 @pytest.mark.engines("postgresql")
 def test_an_old_schema_is_a_warning_with_the_command(run):
-    newer = "import_run, tick_slot, user_notice, user_attribute, user_bigram"
-    run.sql(f'DROP TABLE {newer}, user_address, user_external_id, user_former_name, user_note, user_tag, "user"')
-    run.sql("UPDATE alembic_version SET version_num = '0001'")
+    back_to(run, "0001")
     assert checked(run, 10)["schema"]["next"] == "usermgmt store migrate"
 
 

@@ -20,6 +20,7 @@ from usermgmt.kernel.audit.log import Log, first_head
 from usermgmt.kernel.clock import Clock, Random
 from usermgmt.kernel.store import Meta
 from usermgmt.kernel.tables import audit_head, store_meta
+from usermgmt.migrations import KNOWN
 from usermgmt.migrations.run import upgrade
 
 OLD = "0001"
@@ -145,3 +146,22 @@ def went_on(run):
     run("user add bob")
     run("user suspend alice")
     return run
+
+
+MADE = {
+    "0002": [f'TABLE "user{end}"' for end in ("_address", "_external_id", "_former_name", "_note", "_tag", "")],
+    "0003": ["TABLE import_run"],
+    "0004": ["INDEX ix_user_valid_from", "TABLE tick_slot", "TABLE user_notice"],
+    "0005": ["TABLE user_attribute"],
+    "0006": ["TABLE audit_base"],
+    "0007": ["TABLE user_bigram"],
+}
+"""What each step of the schema made, in an order in which it can be dropped."""
+
+
+def back_to(run, revision):
+    """Make of a store in use one of an older schema, by dropping what came later."""
+    for step in reversed(KNOWN[KNOWN.index(revision) + 1 :]):
+        for made in MADE[step]:
+            run.sql(f"DROP {made}")
+    run.sql("UPDATE alembic_version SET version_num = ?", revision)

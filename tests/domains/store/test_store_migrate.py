@@ -6,7 +6,7 @@ import json
 
 import pytest
 import sqlalchemy as sa
-from store_helpers import OLD, connected, digests, old_store
+from store_helpers import OLD, back_to, connected, digests, old_store
 
 from usermgmt.kernel import registry
 from usermgmt.kernel.columns import metadata
@@ -137,10 +137,7 @@ def test_a_trigger_that_somebody_planted_stops_the_migration(run):
 @pytest.mark.store("--region CN")
 def test_the_runs_of_imports_come_to_a_store_in_use(run):
     run("user add alice --email alice@example.com --add-tag vip --external-id hr/7")
-    run.sql("DROP INDEX ix_user_valid_from")
-    for table in ("import_run", "tick_slot", "user_notice", "user_attribute", "user_bigram"):
-        run.sql(f"DROP TABLE {table}")
-    run.sql("UPDATE alembic_version SET version_num = '0002'")
+    back_to(run, "0002")
     before = run.sql('SELECT * FROM "user"')
     assert run("import runs --json", exit=8).error["code"] == "schema.old"
     migrate(run)

@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from usermgmt.domains.audit.types import ExportFormat, Outcome
-from usermgmt.domains.audit.views import CHECKPOINT, ENTRY_SHOWN, VERIFIED
+from usermgmt.domains.audit.views import CHECKPOINT, ENTRY_SHOWN, PRUNED, VERIFIED
 from usermgmt.domains.user.complete import usernames
 from usermgmt.kernel import complete, tree
 from usermgmt.kernel.audit.view import ENTRY
@@ -62,6 +62,7 @@ def list_(
     meant = targets.resolve(ctx, target) if target else []
     ctx.target = meant[0] if len(meant) == 1 else ""
     equal = {"actor": actor, "action": action, "outcome": outcome.value if outcome else "", "change_id": change_id}
+    entries.tell_removed(ctx, since)
     wanted = entries.filters(ctx, since=since, until=until, targets=meant, **equal)
     return entries.listing(ctx, wanted, limit=limit)
 
@@ -175,3 +176,34 @@ def export(
     from usermgmt.domains.audit import export as exporting
 
     return exporting.export(ctx, format_, out)
+
+
+@command(app, may=P.AUDIT_PRUNE, chunks=True, confirms=True, shows=PRUNED)
+def prune(
+    ctx: Context,
+    before: Annotated[
+        str,
+        Option(
+            "--before",
+            help=N_("Remove what is older; no later than audit.retention ago."),
+            metavar="TIME",
+            show_default=False,
+        ),
+    ],
+    archive: Annotated[
+        str,
+        Option("--archive", help=N_("The new file that keeps what is removed."), metavar="FILE", show_default=False),
+    ],
+) -> Change:
+    """Remove the oldest entries of the audit, after they were written to an archive and read again.
+
+    Nothing younger than audit.retention (180d unless set otherwise) can be removed, and nothing from an audit that does
+    not hold. The archive is an export, with everybody's personal parts; usermgmt help verifier prints what checks it.
+
+    Examples:
+    usermgmt audit prune --before 180d --archive audit-2026-06.ndjson --dry-run
+    usermgmt audit prune --before 2026-01-01 --archive audit-2025.ndjson --yes --reason "yearly"
+    """
+    from usermgmt.domains.audit import prune as pruning
+
+    return pruning.prune(ctx, before, archive)

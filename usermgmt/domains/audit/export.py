@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from usermgmt.domains.audit import siem
 from usermgmt.domains.audit.types import ExportFormat
-from usermgmt.kernel.audit import anchor, keys, rows
+from usermgmt.kernel.audit import anchor, base, keys, rows
 from usermgmt.kernel.audit.format import export_header, export_lines
 from usermgmt.kernel.audit.frontier import Frontier
 from usermgmt.kernel.audit.log import broken
@@ -24,7 +24,17 @@ from usermgmt.kernel.transaction import record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from usermgmt.kernel.audit.base import Base
     from usermgmt.kernel.context import Context
+
+
+class End(NamedTuple):
+    """Where an export ends: entry ``n`` of the lineage ``lineage``, its hash, and the Merkle root there."""
+
+    n: int
+    lineage: int
+    hash: str
+    root: str
 
 
 def export(ctx: Context, format_: ExportFormat, out: str) -> Bytes | None:
@@ -35,15 +45,16 @@ def export(ctx: Context, format_: ExportFormat, out: str) -> Bytes | None:
     """
     # before the record of the export adds an anchor that is ahead of this snapshot
     kept = _anchors(ctx) if format_ == ExportFormat.NDJSON else []
-    n = ctx.db.execute(sa.select(audit_head.c.seq)).scalar_one()
+    begins = base.load(ctx.db, ctx.store.meta.store_id)
+    n = ctx.db.execute(sa.select(audit_head.c.seq)).scalar_one() - begins.n
     facts = {"count": n, "format": format_.value}
     if out in ("", "-"):
         record(ctx, E.AUDIT_EXPORT, "store", facts=facts)
-        return Bytes(_lines(ctx, format_, kept))
+        return Bytes(_lines(ctx, format_, kept, begins))
     path = ctx.path(out)
     with whole_file(path) as stream:
         record(ctx, E.AUDIT_EXPORT, "store", facts=facts)
-        for line in _lines(ctx, format_, kept):
+        for line in _lines(ctx, format_, kept, begins):
             stream.write(line)
     ctx.note(_("{path}: {n} entries").format(path=path, n=n))
     return None
@@ -57,36 +68,52 @@ def _anchors(ctx: Context) -> list[anchor.Anchor]:
         return []
 
 
-def _lines(ctx: Context, format_: ExportFormat, kept: list[anchor.Anchor]) -> Iterator[bytes]:
+def _lines(ctx: Context, format_: ExportFormat, kept: list[anchor.Anchor], begins: Base) -> Iterator[bytes]:
     if format_ != ExportFormat.NDJSON:
         line = {ExportFormat.CEF: siem.cef, ExportFormat.ECS: siem.ecs}[format_](ctx.store.meta.store_id)
         return map(line, rows.entries(ctx.db))
-    return chain((_header(ctx, kept),), export_lines(rows.entries(ctx.db), rows.parts(ctx.db)))
+    first = header(ctx, kept, begins, _end(ctx))
+    return chain((first,), export_lines(rows.entries(ctx.db), rows.parts(ctx.db)))
 
 
-def _header(ctx: Context, kept: list[anchor.Anchor]) -> bytes:
-    query = sa.select(audit_head, store_meta.c.store_id, store_meta.c.lineage).join(store_meta, sa.true())
+def _end(ctx: Context) -> End:
+    query = sa.select(audit_head, store_meta.c.lineage).join(store_meta, sa.true())
     head: Any = ctx.db.execute(query).one()
     try:
         root = Frontier.load(head.seq, head.frontier).root().hex()
     except ValueError:
         raise broken(_("the frontier of the log is damaged")) from None
+    return End(head.seq, head.lineage, head.hash, root)
+
+
+def header(
+    ctx: Context, kept: list[anchor.Anchor], begins: Base, end: End, archive: dict[str, Any] | None = None
+) -> bytes:
+    """Return the header of an export from after ``begins`` to ``end``, with the last of the anchors that speaks of it.
+
+    ``archive`` is what one of removed entries says of itself; it is all that is left of them, and so is not written
+    without the key that its anchor is checked with. Raises ``KeyFault``.
+    """
+    store = ctx.store.meta.store_id
+    partly = begins.n or archive is not None
     return export_header(
-        store=head.store_id,
-        lineage=head.lineage,
-        n=head.seq,
-        head=head.hash,
-        root=root,
+        store=store,
+        lineage=end.lineage,
+        n=end.n,
+        head=end.hash,
+        root=end.root,
         at=ctx.now,
-        public_key=_public_key(ctx),
-        anchor=_vouching(kept, head),
+        public_key=_public_key(ctx) if archive is None else keys.load_key(ctx.store.key_dir).public.hex(),
+        anchor=_vouching(kept, store, begins, end),
+        base=begins.header() if partly else None,
+        archive=archive,
     )
 
 
-def _vouching(kept: list[anchor.Anchor], head: Any) -> dict[str, Any] | None:
-    """Return the last anchor that speaks of this snapshot: signed when the log was written, and not now."""
+def _vouching(kept: list[anchor.Anchor], store: str, begins: Base, end: End) -> dict[str, Any] | None:
+    """Return the last anchor that speaks of these entries: signed when the log was written, and not now."""
     for one in reversed(kept):
-        if (one.store, one.lineage) == (head.store_id, head.lineage) and one.n <= head.seq:
+        if (one.store, one.lineage) == (store, end.lineage) and begins.n <= one.n <= end.n:
             return one.as_dict()
     return None
 

@@ -4,7 +4,8 @@ Every restore begins a lineage: it takes a backup, whose log is the beginning of
 does every copy of a store. So an anchor of an older lineage can be compared where the entry it names was written in
 that lineage; where it was not, it speaks of entries that a restore took back. The store's own anchors are then passed
 over. A checkpoint kept elsewhere is not: whoever rewrote the log could have pretended the restore. Only a later one, of
-a later lineage, excuses it.
+a later lineage, excuses it. In the same way nothing here can be said of entries that a prune removed: anchors of those
+are passed over, a checkpoint only beside a later one that the log bears out.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from usermgmt.domains.audit.report import Kind
+from usermgmt.kernel.audit import base
 from usermgmt.kernel.audit.anchor import verify_signature
 from usermgmt.kernel.audit.entries import parsed
-from usermgmt.kernel.audit.keys import key_id
+from usermgmt.kernel.audit.keys import key_id, signs
+from usermgmt.kernel.audit.verifier import Kind as Found
+from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.tables import audit_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from usermgmt.domains.audit.report import Report
     from usermgmt.kernel.audit.anchor import Anchor
+    from usermgmt.kernel.audit.format import Pruned
     from usermgmt.kernel.audit.verifier import Mark
 
 _NAMES = {Kind.ANCHOR: N_("anchor"), Kind.CHECKPOINT: N_("checkpoint")}
@@ -56,6 +61,9 @@ class History:
         query = sa.select(audit_entry.c.seq, audit_entry.c.action, audit_entry.c.body).where(
             audit_entry.c.action.in_((E.STORE_RESTORE.value, E.STORE_COPY.value)), audit_entry.c.outcome == "ok"
         )
+        self.prune = base.last_prune(connection)
+        before = self.prune.get("lineage")
+        self.first = before if isinstance(before, int) else 1
         self.restores: list[Restore] = []
         for seq, action, body in connection.execute(query.order_by(audit_entry.c.seq)):
             facts = parsed(body)
@@ -66,17 +74,21 @@ class History:
 
     @property
     def lineage(self) -> int:
-        """The lineage that the last restore began, 1 where there was none."""
-        return self.restores[-1].lineage if self.restores else 1
+        """The lineage that the last restore began, where there was none that of the first entry."""
+        return self.restores[-1].lineage if self.restores else self.first
 
     def of(self, seq: int) -> int:
         """Return the lineage in which entry ``seq`` was written."""
         at = bisect_right([one.seq for one in self.restores], seq)
-        return self.restores[at - 1].lineage if at else 1
+        return self.restores[at - 1].lineage if at else self.first
+
+    def restored_since(self, seq: int) -> bool:
+        """Tell whether the store was restored after entry ``seq``."""
+        return any(one.seq > seq and not one.copied for one in self.restores)
 
     def check(self, report: Report, stated: int) -> None:
         """Report where the lineage that the store states is not the one that its log tells of."""
-        before = 1
+        before = self.first
         for one in self.restores:
             if one.lineage <= before:
                 text = _("entry {n}: it begins lineage {lineage} after lineage {before}")
@@ -89,10 +101,14 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The log as it was read, to hold anchors against: ``marks`` are what it was at their sizes."""
+    """The log as it was read, to hold anchors against: ``marks`` are what it was at their sizes.
+
+    Entries up to ``removed`` are in archives.
+    """
 
     store_id: str
     lineage: int
+    removed: int
     last: int
     marks: Mapping[int, Mark]
     history: History
@@ -106,7 +122,9 @@ def compare(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind)
         text = _("an {what} is of another store, {store}").format(what=_(_NAMES[kind]), store=foreign[0].store)
         report.add(kind, text)
     later = [one for one in ours if one.lineage > facts.lineage]
-    there = [one for one in ours if one.n <= facts.last and facts.history.of(one.n) == one.lineage]
+    archived = [one for one in ours if one.n < facts.removed and one.lineage <= facts.lineage]
+    within = [one for one in ours if facts.removed <= one.n <= facts.last]
+    there = [one for one in within if facts.history.of(one.n) == one.lineage]
     beyond = [one for one in ours if one.n > facts.last and one.lineage == facts.lineage]
     off = [one for one in there if not _agrees(one, facts.marks.get(one.n))]
     wrong = set(off)
@@ -118,7 +136,9 @@ def compare(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind)
     if off:
         _rewritten(report, off, kind)
     if kind == Kind.CHECKPOINT:
-        _taken_back(report, facts, [one for one in ours if one not in {*there, *beyond, *later}], true)
+        _taken_back(report, facts, [one for one in ours if one not in {*there, *beyond, *later, *archived}], true)
+        if archived and not true:
+            _archived(report, facts, max(archived, key=lambda one: (one.lineage, one.n)))
     _signatures(report, facts, ours, kind)
     return true
 
@@ -161,6 +181,14 @@ def _taken_back(report: Report, facts: Facts, lost: Sequence[Anchor], true: Sequ
             report.add(Kind.CHECKPOINT, text.format(**words), entry=one.n)
 
 
+def _archived(report: Report, facts: Facts, anchor: Anchor) -> None:
+    text = _(
+        "entry {n}: the checkpoint of {at} states it, and entries 1 to {removed} were removed to archives: check the "
+        "archive with it (usermgmt help verifier), and this log with a later checkpoint"
+    )
+    report.add(Kind.CHECKPOINT, text.format(n=anchor.n, at=anchor.at, removed=facts.removed), entry=anchor.n)
+
+
 def _signatures(report: Report, facts: Facts, anchors: Sequence[Anchor], kind: Kind) -> None:
     if not anchors or facts.public_key is None:
         return
@@ -191,6 +219,26 @@ def warn_of_original(report: Report, history: History, anchors: Sequence[Anchor]
         text = _("this store is a copy up to entry {n}; the original went on to entry {last}, at {at}")
         furthest = max(beyond, key=lambda one: one.n)
         report.warnings.append(text.format(n=n, last=furthest.n, at=furthest.at))
+
+
+def check_prune(report: Report, history: History, begins: Pruned, public_key: Callable[[], bytes]) -> None:
+    """Report where the entry of the last prune is not signed by the store: else anybody could write such an entry."""
+    archive, n = history.prune.get("archive"), history.prune.get("n")
+    sha256 = archive.get("sha256") if isinstance(archive, dict) else None
+    try:
+        ours = public_key()
+    except UsermgmtError as error:
+        report.add(Found.BASE, _("no signature can be checked: {problem}").format(problem=error.message))
+        return
+    if signs(ours, str(history.prune.get("sig")), base.signed_bytes(begins, str(sha256))):
+        return
+    if history.prune.get("key") != key_id(ours) and history.restored_since(history.prune.get("seq", 0)):
+        # where a store was restored without its key it got a new one
+        text = _("the prune of entries up to {n} is signed by another key, {key}")
+        report.warnings.append(text.format(n=n, key=history.prune.get("key")))
+        return
+    text = _("the prune of entries up to {n} is not signed by the key of the store")
+    report.add(Found.BASE, text.format(n=n))
 
 
 def check_replaced(report: Report, history: History, anchors: Sequence[Anchor]) -> None:

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.audit.errors import NoEntry
+from usermgmt.domains.audit.errors import EntryArchived, NoEntry
 from usermgmt.domains.audit.types import PartState
 from usermgmt.domains.audit.views import ENTRY_SHOWN
-from usermgmt.kernel.audit import entries
+from usermgmt.kernel.audit import base, entries
 from usermgmt.kernel.audit.format import (
     ERASURE_ACTION,
     commitment,
     entry_hash,
     erased_subjects,
-    genesis,
     part_subject,
 )
 from usermgmt.kernel.tables import audit_entry, audit_head, audit_pii
@@ -30,7 +29,7 @@ def entry(ctx: Context, seq: int) -> dict[str, Any]:
     """Return the entry ``seq``; raises ``NoEntry``."""
     shown = entries.one(ctx, seq)
     if shown is None:
-        raise NoEntry(seq=seq, last=ctx.db.execute(sa.select(audit_head.c.seq)).scalar())
+        raise _missing(ctx, seq)
     ctx.target = shown["target"]
     row: Any = ctx.db.execute(sa.select(audit_entry).where(audit_entry.c.seq == seq)).one()
     before = _hash_before(ctx, seq)
@@ -39,9 +38,17 @@ def entry(ctx: Context, seq: int) -> dict[str, Any]:
     return {name: whole[name] for name in ENTRY_SHOWN.names}
 
 
+def _missing(ctx: Context, seq: int) -> NoEntry:
+    removed = base.load(ctx.db, ctx.store.meta.store_id).n
+    if seq <= removed:
+        return EntryArchived(seq=seq, removed=removed)
+    return NoEntry(seq=seq, last=ctx.db.execute(sa.select(audit_head.c.seq)).scalar())
+
+
 def _hash_before(ctx: Context, seq: int) -> str | None:
-    if seq == 1:
-        return genesis(ctx.store.meta.store_id).hex()
+    begins = base.load(ctx.db, ctx.store.meta.store_id)
+    if seq == begins.n + 1:
+        return begins.hash
     return ctx.db.execute(sa.select(audit_entry.c.hash).where(audit_entry.c.seq == seq - 1)).scalar()
 
 

@@ -30,6 +30,8 @@ _CATEGORY = {"access": "iam", "audit": "database", "data": "database", "store": 
 """Categories of ECS by the first word of the action; an action of another group is a matter of configuration."""
 _TYPE = {
     E.AUDIT_EXPORT: "access",
+    E.AUDIT_PRUNE: "deletion",
+    E.AUDIT_RESTATE: "info",
     E.DATA_EXPORT: "access",
     E.DATA_REVEAL: "access",
     E.STORE_BACKUP: "access",

@@ -12,6 +12,7 @@ from usermgmt.domains.audit.report import Kind
 from usermgmt.kernel import registry
 from usermgmt.kernel.audit.entries import merge, parsed
 from usermgmt.kernel.audit.fold import Fold, rules
+from usermgmt.kernel.audit.format import RESTATE_ACTION
 from usermgmt.kernel.bulk import among
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.selectors import starts_with
@@ -52,7 +53,7 @@ def check(connection: Connection, report: Report) -> int:
 def _compare(connection: Connection, declared: Audited, report: Report) -> int:
     resolve: Any = registry.resolve(declared.rows)
     compared = 0
-    for batch in _batches(resolve(connection)):
+    for batch in batches(resolve(connection)):
         folds = fold(connection, declared.kind, [row.target for row in batch])
         compared += len(batch)
         for row in batch:
@@ -76,7 +77,7 @@ def _look_for_missing(connection: Connection, declared: Audited, report: Report)
     target = audit_entry.c.target
     query = sa.select(target).where(starts_with(target, f"{declared.kind}:")).distinct().order_by(target)
     names: Any = registry.resolve(declared.names)
-    for batch in _batches(connection.execute(query, execution_options=_STREAM).scalars()):
+    for batch in batches(connection.execute(query, execution_options=_STREAM).scalars()):
         uids = [one.partition(":")[2] for one in batch]
         there = names(connection, uids)
         gone = [f"{declared.kind}:{uid}" for uid in uids if uid not in there]
@@ -96,6 +97,7 @@ def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fol
             audit_entry.c.seq,
             audit_entry.c.at,
             audit_entry.c.actor,
+            audit_entry.c.action,
             audit_entry.c.body,
             audit_entry.c.commits,
             audit_pii.c.body,
@@ -114,18 +116,22 @@ def fold(connection: Connection, kind: str, targets: list[str]) -> dict[str, Fol
 
 
 def _apply(folded: Fold, seq: int, rows: list[Any]) -> None:
-    _target, _seq, at, actor, body, commits, _part = rows[0]
+    _target, _seq, at, actor, action, body, commits, _part = rows[0]
     content = parsed(body)
-    parts = [row[6] for row in rows if row[6] is not None]
+    parts = [row[7] for row in rows if row[7] is not None]
     for part in parts:
         merge(content, parsed(part))
     erased = len(parts) < (commits.count(",") + 1 if commits else 0)
     # an entry that was meddled with has been named already; what it says of changes may be anything
     with suppress(TypeError, ValueError, LookupError, AttributeError):
+        if action == RESTATE_ACTION:
+            folded.restate(seq, content["changes"], content.get("details") or {}, content["version"], erased=erased)
+            return
         folded.apply(seq, at, actor, content.get("changes") or {}, erased=erased)
 
 
-def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
+def batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the rows in lists of as many as are folded at once."""
     stream = iter(rows)
     while batch := list(islice(stream, _BATCH)):
         yield batch

@@ -12,15 +12,14 @@ from usermgmt.domains.audit.errors import NoAnchors
 from usermgmt.domains.audit.report import Kind, Report
 from usermgmt.kernel import schema, sqlite
 from usermgmt.kernel.audit import anchor as anchoring
-from usermgmt.kernel.audit import keys, rows
+from usermgmt.kernel.audit import base, keys, rows
 from usermgmt.kernel.audit import verifier as checking
-from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import Exit, UsermgmtError
 from usermgmt.kernel.i18n import _
 from usermgmt.kernel.progress import progress
 from usermgmt.kernel.results import Record
-from usermgmt.kernel.tables import audit_entry, audit_head, store_meta
+from usermgmt.kernel.tables import audit_head, store_meta
 from usermgmt.kernel.text import neutral
 from usermgmt.kernel.transaction import reading
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from usermgmt.kernel.audit.anchor import Anchor
     from usermgmt.kernel.audit.format import EntryRow
+    from usermgmt.kernel.audit.verifier import Mark
     from usermgmt.kernel.context import Context
 
 _LARGEST = 64 << 20
@@ -60,7 +60,7 @@ def verify(ctx: Context, *, state: bool, given: str) -> Record:
     # before the snapshot: an anchor read after it could speak of what another writer has done since
     vouchers = _vouchers(ctx, report, given)
     with reading(ctx):
-        values = _Check(ctx, report, vouchers).run(state=state)
+        values = Check(ctx, report, vouchers).run(state=state)
     report.tell(ctx)
     values |= {"problems": report.problems, "findings": report.findings, "warnings": report.warnings}
     return Record({"holds": not report.problems, **values}, exit=Exit.INTEGRITY if report.problems else None)
@@ -89,6 +89,9 @@ def _anchors_of(ctx: Context, report: Report) -> list[Anchor]:
         # a crash tears a line, so this is no proof of anything; whoever damages lines gains what deleting them gains
         lines = ", ".join(map(str, found.unreadable))
         report.warnings.append(_("{path}: no anchor can be read from line {lines}").format(path=path, lines=lines))
+    if found.torn:
+        text = _("{path}: line {line}, the last, is torn, as by a power cut: what it said of the log is lost")
+        report.warnings.append(text.format(path=path, line=found.torn))
     if not found.anchors:
         text = _("there are no anchors in {path}: an older file put back in place of the store would not show")
         report.warnings.append(text.format(path=path))
@@ -113,10 +116,13 @@ def _read(ctx: Context, given: str) -> list[Anchor]:
     return found
 
 
-class _Check:
+class Check:
     """One verification inside one snapshot."""
 
-    def __init__(self, ctx: Context, report: Report, vouchers: Vouchers) -> None:
+    def __init__(self, ctx: Context, report: Report, vouchers: Vouchers, marks: Iterable[int] = ()) -> None:
+        """Begin in the running transaction; ``marks`` are sizes of the log at which ``marked`` is wanted."""
+        self.marked: dict[int, Mark] = {}
+        self._sizes = {*marks, *vouchers.sizes}
         self.ctx = ctx
         self.db: Connection = ctx.db
         self.report = report
@@ -124,15 +130,19 @@ class _Check:
         # read in this snapshot: a restore may have come between it and the opening of the store
         self.meta: Any = self.db.execute(sa.select(store_meta)).one()
         self.head: Any = self.db.execute(sa.select(audit_head)).one_or_none()
+        self.base = base.load(self.db, self.meta.store_id)
         self.revision = ctx.store.meta.schema
 
     def run(self, *, state: bool) -> dict[str, Any]:
         """Check everything and return what is shown."""
         log = self._log()
+        self.marked = log.marks
         self._check_head(log)
         self._check_store()
         history = lineages.History(self.db)
         history.check(self.report, self.meta.lineage)
+        if self.base.n:
+            lineages.check_prune(self.report, history, self.base.stated(self.meta.store_id), self._public_key)
         vouched = self._check_vouchers(log, history)
         self._check_schema()
         if state and self.db.dialect.name == "sqlite" and (damage := sqlite.damage(self.db)):
@@ -140,6 +150,7 @@ class _Check:
             self.report.add(Kind.STORE, _("the file is damaged: {problem}").format(problem=damage))
         return {
             "entries": log.n,
+            "removed": self.base.n,
             "hash": log.head_hash or None,
             "root": log.root or None,
             "lineage": self.meta.lineage,
@@ -148,6 +159,9 @@ class _Check:
             "redacted": log.redacted,
             "rows": self._state() if state else None,
         }
+
+    def _public_key(self) -> bytes:
+        return self.vouchers.public_key or keys.load_public_key(self.ctx.store.key_dir)
 
     def _log(self) -> Verifier:
         found = Report()
@@ -166,8 +180,8 @@ class _Check:
 
     def _read(self, found: Report) -> Verifier:
         head = None if self.head is None else (self.head.seq, self.head.hash)
-        log = Verifier(self.meta.store_id, marks=self.vouchers.sizes, head=head)
-        with progress(self.ctx, _("entries"), head[0] if head else None) as bar:
+        log = Verifier(self.meta.store_id, base=self.base, marks=self._sizes, head=head)
+        with progress(self.ctx, _("entries"), head[0] - self.base.n if head else None) as bar:
             self._take(found, log, bar.through(rows.entries(self.db)))
         return log
 
@@ -197,22 +211,20 @@ class _Check:
             self.report.warnings.append(_(schema.PARTLY))
 
     def _check_store(self) -> None:
-        """Compare what the store says of itself with its first entry."""
-        first = self.db.execute(sa.select(audit_entry).where(audit_entry.c.seq == 1)).one_or_none()
-        if first is None:
+        """Compare what the store says of itself with its first entry, or the prune that took its place."""
+        seq, told = base.first_facts(self.db)
+        if not seq:
             return
-        facts = parsed(first.body)
-        told = {"simulated": facts.get("simulated"), "region": facts.get("region"), "created_at": first.at}
-        for name, value in told.items():
-            here = getattr(self.meta, name)
+        for name in ("simulated", "region", "created_at"):
+            here, value = getattr(self.meta, name), told.get(name)
             if here != value:
                 text = _("the store states {name} {here}, its first entry {value}")
                 message = text.format(name=name, here=neutral(str(here)), value=neutral(str(value)))
-                self.report.add(Kind.STORE, message, entry=1, name=name)
+                self.report.add(Kind.STORE, message, entry=seq, name=name)
 
     def _check_vouchers(self, log: Verifier, history: lineages.History) -> list[Anchor]:
         public = self.vouchers.public_key
-        facts = lineages.Facts(self.meta.store_id, self.meta.lineage, log.n, log.marks, history, public)
+        facts = lineages.Facts(self.meta.store_id, self.meta.lineage, self.base.n, log.n, log.marks, history, public)
         vouched = lineages.compare(self.report, facts, self.vouchers.anchors, Kind.ANCHOR)
         vouched += lineages.compare(self.report, facts, self.vouchers.given, Kind.CHECKPOINT)
         lineages.warn_of_original(self.report, history, self.vouchers.anchors)

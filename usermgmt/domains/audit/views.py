@@ -23,6 +23,7 @@ VERIFIED = View(
     (
         Column("holds", N_("Holds"), kind="bool"),
         Column("entries", N_("Entries"), kind="number"),
+        Column("removed", N_("Removed to archives"), kind="number"),
         Column("hash", N_("Hash")),
         Column("root", N_("Merkle root")),
         Column("lineage", N_("Lineage"), kind="number"),
@@ -35,6 +36,21 @@ VERIFIED = View(
         Column("warnings", N_("Warnings"), kind="list", table=False),
     ),
     key="hash",
+)
+
+PRUNED = View(
+    N_("audit entries"),
+    (
+        Column("n", N_("Removed to archives"), kind="number"),
+        Column("count", N_("Entries"), kind="number"),
+        Column("before", N_("Before"), kind="time"),
+        Column("archive", N_("Archive")),
+        Column("bytes", N_("Bytes"), kind="number"),
+        Column("sha256", N_("SHA-256")),
+        Column("hash", N_("Hash"), table=False),
+        Column("restated", N_("Records said again"), kind="number"),
+    ),
+    key="n",
 )
 
 CHECKPOINT = View(

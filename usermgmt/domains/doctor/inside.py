@@ -14,7 +14,7 @@ from usermgmt.domains.store import contents, keeping, verifying
 from usermgmt.domains.user import bigrams
 from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
-from usermgmt.kernel.audit import keys
+from usermgmt.kernel.audit import base, keys
 from usermgmt.kernel.clock import from_text
 from usermgmt.kernel.errors import UsermgmtError
 from usermgmt.kernel.i18n import _
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEEWAY = timedelta(seconds=5)
 """Two hosts that write to one PostgreSQL store never agree to the millisecond."""
+LAWFUL = 180 * 86400
+"""Seconds that logs are kept at least where the Chinese Cybersecurity Law, article 21, holds: six months."""
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _AUDIT_NEXT = "usermgmt audit verify --state"
 
@@ -114,15 +116,14 @@ def anchor(ctx: Context, store: Store) -> Iterator[Finding]:
     last = reading.anchors[-1]
     with store.reading() as connection:
         head = contents.head(connection)
-        query = sa.select(audit_entry.c.hash).where(audit_entry.c.seq == last.n)
-        found = connection.execute(query).scalar()
-    yield _compared(ctx, store, last, head, found)
+        true = base.bears_out(connection, store.meta.store_id, last.n, last.hash)
+    yield _compared(ctx, store, last, head, true=true)
     yield from _signature(store, last)
 
 
-def _compared(ctx: Context, store: Store, last: Anchor, head: Head, found: str | None) -> Finding:
+def _compared(ctx: Context, store: Store, last: Anchor, head: Head, *, true: bool) -> Finding:
     facts = {"n": last.n, "head": head.n, "at": last.at, "lineage": head.lineage, "anchored": last.lineage}
-    ahead = _broken(last, head, found)
+    ahead = _broken(last, head, true=true)
     if ahead:
         hint = _("put the current file back, or take this one on purpose: usermgmt store restore FILE")
         return Finding("anchor", Severity.ERROR, ahead.format(**facts), hint, broken=True)
@@ -135,12 +136,12 @@ def _compared(ctx: Context, store: Store, last: Anchor, head: Head, found: str |
     return Finding("anchor", Severity.OK, _("entry {n}, lineage {lineage}, at {at}").format(**facts))
 
 
-def _broken(last: Anchor, head: Head, found: str | None) -> str:
+def _broken(last: Anchor, head: Head, *, true: bool) -> str:
     if last.lineage > head.lineage:
         return _("the store is of lineage {lineage}, but a restored one of lineage {anchored} was here since")
     if last.lineage == head.lineage and last.n > head.n:
         return _("the audit ends at entry {head}, but entry {n} was anchored at {at}")
-    if last.lineage == head.lineage and last.n and found != last.hash:
+    if last.lineage == head.lineage and not true:
         return _("entry {n} is not the one that was anchored at {at}")
     return ""
 
@@ -235,7 +236,21 @@ def audit(_ctx: Context, store: Store) -> Iterator[Finding]:
         yield Finding("audit", Severity.ERROR, problem, _AUDIT_NEXT, broken=True)
     else:
         told = _("{n} entries hold; {redacted} personal parts lawfully erased")
-        yield Finding("audit", Severity.OK, told.format(n=head.n, redacted=verifier.redacted))
+        yield Finding("audit", Severity.OK, told.format(n=head.n - verifier.base.n, redacted=verifier.redacted))
+
+
+def retention(ctx: Context, store: Store) -> Iterator[Finding]:
+    """Tell how long entries are kept at least, and warn where that is less than the law of some countries asks for."""
+    kept = ctx.settings.shown("audit.retention")
+    if ctx.settings.seconds("audit.retention") < LAWFUL:
+        told = _("entries of the audit may be removed after {kept}; the Chinese Cybersecurity Law asks for six months")
+        yield Finding("retention", Severity.WARNING, told.format(kept=kept), "usermgmt config set audit.retention 180d")
+        return
+    with store.reading() as connection:
+        removed = base.load(connection, store.meta.store_id).n
+    told = _("entries are kept for {kept} at least; those up to {n} are in archives")
+    told = told if removed else _("entries are kept for {kept} at least; none was removed")
+    yield Finding("retention", Severity.OK, told.format(kept=kept, n=removed))
 
 
 def _last(store: Store) -> Anchor | None:
@@ -277,5 +292,6 @@ CHECKS: dict[str, Callable[[Context, Store], Iterator[Finding]]] = {
     "journal": journal,
     "audit": audit,
     "search": search,
+    "retention": retention,
     "region": region,
 }

@@ -23,6 +23,7 @@ from usermgmt.domains.store.standing import Standing, held
 from usermgmt.kernel import schema, sqlite, storekeys
 from usermgmt.kernel.audit import anchor as anchors
 from usermgmt.kernel.audit import keys
+from usermgmt.kernel.audit.base import last_prune
 from usermgmt.kernel.audit.entries import parsed
 from usermgmt.kernel.errors import Unavailable
 from usermgmt.kernel.events import E
@@ -166,6 +167,7 @@ def _lineage(ctx: Context, connection: Connection, to: Standing, head: Head) -> 
     )
     stated_ = [parsed(body).get("lineage") for body in connection.execute(query).scalars()]
     known = [anchors.last(path) for path in (ctx.store.anchor_file, to.anchor_file(ctx.store.meta.store_id))]
+    stated_.append(last_prune(connection).get("last_lineage"))
     lineages = [head.lineage, *(one.lineage for one in known if one), *(n for n in stated_ if isinstance(n, int))]
     return max(lineages) + 1
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from usermgmt.domains.store import contents
 from usermgmt.kernel import sqlite
-from usermgmt.kernel.audit import rows
+from usermgmt.kernel.audit import base, rows
 from usermgmt.kernel.audit.verifier import Verifier
 from usermgmt.kernel.errors import IntegrityBroken
 from usermgmt.kernel.i18n import _
@@ -80,7 +80,7 @@ def chain(connection: Connection, store_id: str, head: Head) -> str:
 
 def audit(connection: Connection, store_id: str, head: Head, marks: tuple[int, ...] = ()) -> tuple[str, Verifier]:
     """Read the whole audit; return what does not hold, empty where all does, and the verifier with its ``marks``."""
-    verifier = Verifier(store_id, marks=marks, head=(head.n, head.hash))
+    verifier = Verifier(store_id, base=base.load(connection, store_id), marks=marks, head=(head.n, head.hash))
     try:
         made = verifier.run(rows.entries(connection), rows.parts(connection))
         named = list(islice(made, _NAMED))

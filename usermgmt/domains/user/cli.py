@@ -274,4 +274,5 @@ def history(ctx: Context, user: o.User, since: Since = "", until: Until = "", li
     from usermgmt.kernel.audit import entries
 
     ctx.target = targets.of_history(ctx, user)
+    entries.tell_removed(ctx, since)
     return entries.listing(ctx, entries.filters(ctx, targets=(ctx.target,), since=since, until=until), limit=limit)

@@ -8,10 +8,10 @@ import re
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usermgmt.kernel.audit.keys import key_id, why
+from usermgmt.kernel.audit.keys import key_id, signs, why
 from usermgmt.kernel.errors import Unavailable, UsermgmtError
 from usermgmt.kernel.files import private_directory
 from usermgmt.kernel.i18n import N_, _
@@ -106,10 +106,14 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All anchors of a file in order, and the numbers of lines that are none: torn by a crash, or meddled with."""
+    """All anchors of a file in order, and the numbers of lines that are none: torn by a crash, or meddled with.
+
+    ``torn`` is the number of a last line that has no end, 0 where there is none.
+    """
 
     anchors: list[Anchor]
     unreadable: list[int]
+    torn: int = 0
 
 
 def append(path: Path, anchor: Anchor, sign: Callable[[Anchor], Anchor], *, patience: float = PATIENCE) -> bool:
@@ -141,26 +145,24 @@ def last(path: Path) -> Anchor | None:
 
 
 def read_all(path: Path) -> Reading:
-    """Return all anchors of the file; a last line that a crash left torn is passed over.
+    """Return all anchors of the file; a last line that a crash left torn is passed over, and told of.
 
     Raises ``AnchorFault``.
     """
     with _faults(path), _reading(path) as file:
-        return Reading([], []) if file is None else _read(file)
+        found = Reading([], []) if file is None else _read(file)
+        if found.torn and file is not None:
+            # half a line may be one that is being written: whoever writes holds the lock
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return _read(file)
+            return replace(found, torn=0)
+        return found
 
 
 def verify_signature(anchor: Anchor, public_key: bytes) -> bool:
     """Return whether ``anchor`` was signed by the key with this raw public half (Ed25519, RFC 8032)."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    if anchor.key != key_id(public_key):
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(anchor.sig), anchor.signed_bytes())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    return anchor.key == key_id(public_key) and signs(public_key, anchor.sig, anchor.signed_bytes())
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def _last(file: int) -> Anchor | None:
 
 
 def _read(file: int) -> Reading:
-    reading = Reading([], [])
+    reading, torn = Reading([], []), 0
     with os.fdopen(os.dup(file), "rb") as stream:
         stream.seek(0)
         for number, line in enumerate(stream, 1):
@@ -284,7 +286,9 @@ def _read(file: int) -> Reading:
             except ValueError:
                 if line.endswith(b"\n"):
                     reading.unreadable.append(number)
-    return reading
+                else:
+                    torn = number
+    return replace(reading, torn=torn)
 
 
 def _write(file: int, size: int, line: bytes) -> int:

@@ -8,7 +8,9 @@ import orjson
 import sqlalchemy as sa
 
 from usermgmt.kernel import registry
+from usermgmt.kernel.audit.base import last_prune
 from usermgmt.kernel.bulk import among
+from usermgmt.kernel.i18n import _
 from usermgmt.kernel.masking import attributes_hidden
 from usermgmt.kernel.results import Listing
 from usermgmt.kernel.selectors import And, Compare, Predicate, column, compile_predicate
@@ -82,6 +84,17 @@ def listing(ctx: Context, wanted: Predicate, *, limit: int | None = None, last: 
         return int(ctx.db.execute(sa.select(sa.func.count()).select_from(audit_entry).where(where)).scalar_one())
 
     return Listing(ctx.fields, _rows(ctx, query.order_by(audit_entry.c.seq), whole=whole), total, limit)
+
+
+def tell_removed(ctx: Context, since: str = "") -> None:
+    """Say where a list may lack what a prune removed; one that begins later, at ``since``, lacks nothing."""
+    facts = last_prune(ctx.db)
+    if "n" not in facts or (since and ctx.moment(since, "--since", direction="past") >= str(facts.get("before"))):
+        return
+    told = _(
+        "entries 1 to {n} are in archives, and not in this list; usermgmt audit list --action audit.prune names them"
+    )
+    ctx.note(told.format(n=facts["n"]))
 
 
 def known(ctx: Context, target: str) -> bool:

@@ -131,6 +131,13 @@ class Fold:
             self.rules.details(self.fields, changes, at, actor, self.details)
         self._take(changes, at)
 
+    def restate(self, seq: int, changes: Changes, details: State, version: int, *, erased: bool = False) -> None:
+        """Begin anew with an entry that says all of the row; ``erased`` says that its personal part is gone."""
+        self.last, self.version = seq, version
+        self.fields = {name: pair[1] for name, pair in changes.items()}
+        self.details = dict(details)
+        self.unknown = self.rules.lost({}) - self.fields.keys() if erased else set()
+
     def _take(self, changes: Changes, at: str) -> None:
         new = not self.fields
         for name, pair in changes.items():

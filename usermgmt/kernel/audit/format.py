@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from struct import Struct
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from usermgmt.kernel.text import json_neutral
 
@@ -20,8 +20,12 @@ ENTRY_PREFIX = b"usermgmt/audit/v1\0"
 PART_PREFIX = b"usermgmt/audit-pii/v1\0"
 GENESIS_PREFIX = b"usermgmt/audit/v1/genesis\0"
 EXPORT_FORMAT = "usermgmt/audit-export/1"
+PARTIAL_FORMAT = "usermgmt/audit-export/2"
+"""Of an export that does not begin with entry 1, or does not end with the last one."""
 SALT_BYTES = 32
 ERASURE_ACTION = "privacy.erased"
+PRUNE_ACTION = "audit.prune"
+RESTATE_ACTION = "audit.restate"
 
 # at, change_id, actor, via, action, target, outcome, body, commits
 Facts: TypeAlias = tuple[str, str, str, str, str, str, str, str, str]
@@ -32,6 +36,20 @@ PartRow: TypeAlias = tuple[int, int, str, str, str]
 
 ENTRY_HEAD = Struct(">18s10I")
 PART_HEAD = Struct(">22s32sI")
+
+
+class Pruned(NamedTuple):
+    """What an entry with ``PRUNE_ACTION`` says: the log of ``store`` goes on after entry ``n``, with its hash and root.
+
+    The store stands in it because the hash before entry 1, which binds a log to its store, is gone.
+    """
+
+    store: str
+    n: int
+    hash: str
+    root: str
+
+
 NO_PART: PartRow = (1 << 63, 0, "", "", "")
 """What stands after the last part: its seq is above every other."""
 
@@ -129,6 +147,19 @@ def erased_subjects(target: str, body: str) -> set[str]:
     return {target, *map(str, stated if isinstance(stated, list) else ())}
 
 
+def pruned(facts: dict[str, Any]) -> Pruned | None:
+    """Return what the content of an entry with ``PRUNE_ACTION`` states, None where it states nothing."""
+    store, n, digest, root = (facts.get(name) for name in Pruned._fields)
+    if isinstance(store, str) and isinstance(n, int) and isinstance(digest, str) and isinstance(root, str):
+        return Pruned(store, n, digest, root)
+    return None
+
+
+def pruned_by(body: str) -> Pruned | None:
+    """Return what an entry with ``PRUNE_ACTION`` states in its body."""
+    return pruned(_facts(body))
+
+
 def _facts(body: str) -> dict[str, Any]:
     try:
         facts = json.loads(body)
@@ -138,22 +169,34 @@ def _facts(body: str) -> dict[str, Any]:
 
 
 def export_header(
-    *, store: str, lineage: int, n: int, head: str, root: str, at: str, public_key: str, anchor: dict[str, Any] | None
+    *,
+    store: str,
+    lineage: int,
+    n: int,
+    head: str,
+    root: str,
+    at: str,
+    public_key: str,
+    anchor: dict[str, Any] | None,
+    base: dict[str, Any] | None = None,
+    archive: dict[str, Any] | None = None,
 ) -> bytes:
-    """Return the first line of an export: what the lines after it must amount to, and the signed anchor, if any."""
-    return _line(
-        {
-            "format": EXPORT_FORMAT,
-            "store": store,
-            "lineage": lineage,
-            "n": n,
-            "hash": head,
-            "root": root,
-            "at": at,
-            "public_key": public_key,
-            "anchor": anchor,
-        }
-    )
+    """Return the first line of an export: what the lines after it must amount to, and the signed anchor, if any.
+
+    ``base`` says what they follow where that is not entry 1, or where they are an ``archive`` of removed entries.
+    """
+    header: dict[str, Any] = {
+        "format": EXPORT_FORMAT if base is None else PARTIAL_FORMAT,
+        "store": store,
+        "lineage": lineage,
+        "n": n,
+        "hash": head,
+        "root": root,
+        "at": at,
+        "public_key": public_key,
+        "anchor": anchor,
+    }
+    return _line(header if base is None else header | {"base": base, "archive": archive})
 
 
 def export_lines(entries: Iterable[EntryRow], parts: Iterable[PartRow]) -> Iterator[bytes]:
@@ -168,6 +211,17 @@ def export_lines(entries: Iterable[EntryRow], parts: Iterable[PartRow]) -> Itera
                 mine.append(dict(zip(_PART_KEYS, part[1:], strict=True)))
             part = next(rest, NO_PART)
         yield _line(line)
+
+
+def import_entry(line: dict[str, Any]) -> EntryRow:
+    """Return the entry that a parsed line of ``export_lines`` holds; raises ``LookupError``, ``TypeError``."""
+    row: Any = tuple(line[name] for name in _ENTRY_KEYS)
+    return row  # type: ignore[no-any-return]  # a text where a number belongs is what the verifier looks for
+
+
+def import_parts(line: dict[str, Any]) -> list[PartRow]:
+    """Return the parts in a parsed line of ``export_lines``; raises ``LookupError``, ``TypeError``."""
+    return [(line["seq"], part["part"], part["subject"], part["salt"], part["body"]) for part in line["parts"]]
 
 
 def _line(value: dict[str, Any]) -> bytes:

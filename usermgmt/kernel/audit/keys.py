@@ -52,7 +52,23 @@ class Key:
     def sign(self, anchor: Anchor) -> Anchor:
         """Return ``anchor`` with this key's id and signature."""
         named = anchor._replace(key=key_id(self.public))
-        return named._replace(sig=self._private.sign(named.signed_bytes()).hex())
+        return named._replace(sig=self.signature(named.signed_bytes()))
+
+    def signature(self, data: bytes) -> str:
+        """Return the Ed25519 signature of ``data`` as hex; what is signed begins with a prefix that says what it is."""
+        return self._private.sign(data).hex()
+
+
+def signs(public_key: bytes, signature: str, data: bytes) -> bool:
+    """Return whether the key with this raw public half made ``signature``, hex, of ``data`` (Ed25519, RFC 8032)."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(signature), data)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def create_key(folder: Path, seed: bytes | None = None) -> Key:

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
     from usermgmt.kernel.audit.format import EntryRow, PartRow
 
 _AT_ONCE = 5000
-_ENTRIES = (
-    "SELECT seq, at, change_id, actor, via, action, target, outcome, body, commits, hash FROM audit_entry ORDER BY seq"
-)
-_PARTS = "SELECT seq, part, subject, salt, body FROM audit_pii ORDER BY seq, part"
+_ENTRIES = "SELECT seq, at, change_id, actor, via, action, target, outcome, body, commits, hash FROM audit_entry"
+_PARTS = "SELECT seq, part, subject, salt, body FROM audit_pii"
 
 
-def entries(connection: Connection) -> Iterator[EntryRow]:
-    """Yield every entry, oldest first; only as many as the driver fetches at once are in memory."""
-    return _rows(connection, _ENTRIES)
+def entries(connection: Connection, last: int | None = None) -> Iterator[EntryRow]:
+    """Yield every entry up to ``last``, oldest first; only as many as the driver fetches at once are in memory."""
+    return _rows(connection, f"{_ENTRIES}{_up_to(last)} ORDER BY seq")
 
 
-def parts(connection: Connection) -> Iterator[PartRow]:
-    """Yield every personal part, in the order of entry and number."""
-    return _rows(connection, _PARTS)
+def parts(connection: Connection, last: int | None = None) -> Iterator[PartRow]:
+    """Yield every personal part of entries up to ``last``, in the order of entry and number."""
+    return _rows(connection, f"{_PARTS}{_up_to(last)} ORDER BY seq, part")
+
+
+def _up_to(last: int | None) -> str:
+    return "" if last is None else f" WHERE seq <= {last:d}"
 
 
 def _rows(connection: Connection, statement: str) -> Iterator[Any]:

@@ -9,21 +9,21 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from usermgmt.kernel.audit import rehash
+from usermgmt.kernel.audit.base import Base, beginning
 from usermgmt.kernel.audit.format import (
     ENTRY_HEAD,
     ENTRY_PREFIX,
     ERASURE_ACTION,
     NO_PART,
-    PART_HEAD,
-    PART_PREFIX,
-    SALT_BYTES,
+    PRUNE_ACTION,
     EntryRow,
     PartRow,
-    entry_hash,
+    Pruned,
     entry_head,
     erased_subjects,
-    genesis,
     part_subject,
+    pruned_by,
 )
 from usermgmt.kernel.audit.frontier import Frontier
 from usermgmt.kernel.i18n import N_, _
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
 _BLOCK = 4096
+_TELLING = frozenset({ERASURE_ACTION, PRUNE_ACTION})
+"""Entries that say what else the log may lack."""
 
 FIELDS = N_("its fields do not give its hash: it was altered, or the entry before it was altered and hashed again")
 STORED = N_("its hash was altered; its fields are those that the next entry stands on")
@@ -41,6 +43,8 @@ GAP = N_("entries {first} to {last} are missing, and without them entry {next} c
 SHORT = N_("entries {first} to {last} are missing: the log was cut off")
 LONG = N_("the log goes on after entry {n}, where its head ends")
 HEAD = N_("the head of the log states another hash")
+UNSTATED = N_("entries 1 to {n} are missing, and no entry says that they were removed to an archive")
+MISSTATED = N_("entry {entry} says that the entries up to {n} were removed, and where the log begins is another place")
 ORDER = N_("entry {found} stands here")
 COMMIT = N_("its personal part {part} was altered")
 MISSING = N_("its personal part {part} about {subject} is missing, and no later erasure names it")
@@ -59,6 +63,7 @@ class Kind(StrEnum):
     MISSING = "part-missing"
     EXTRA = "part-extra"
     HEAD = "head"
+    BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +105,34 @@ class Verifier:
     ``run`` is exhausted, ``n`` is the last entry's number, ``head_hash`` and ``root`` the hash and the Merkle root of
     the log as read (hex; the root is "" after a gap), ``tree`` its frontier, ``redacted`` the parts lawfully erased.
     An altered entry is named once: its leaf and its successor are judged by the reading that its successor confirms.
+
+    Entries up to ``base`` were removed to an archive, which is a problem unless the last prune on the log names exactly
+    that; an ``archive`` ends before its prune, and so is not asked for it.
     """
 
-    def __init__(self, store_id: str, *, marks: Iterable[int] = (), head: tuple[int, str] | None = None) -> None:
-        """Begin before entry 1."""
-        self.n = 0
+    def __init__(
+        self,
+        store_id: str,
+        *,
+        base: Base | None = None,
+        marks: Iterable[int] = (),
+        head: tuple[int, str] | None = None,
+        archive: bool = False,
+    ) -> None:
+        """Begin after ``base``, before entry 1 where none is given."""
+        self.base = base or beginning(store_id)
+        self._beginning, self._begun = beginning(store_id).stated(store_id), self.base.stated(store_id)
+        self._archive = archive
+        self._pruned: tuple[int, Pruned | None] | None = None
+        tree = self.base.tree()
+        self.n = self.base.n
         self.redacted = 0
         self.marks: dict[int, Mark] = {}
-        self.tree = Frontier()
+        self.tree = tree or Frontier()
         self._asked = sorted(set(marks), reverse=True)
         self._head = head
-        self._prev: bytes | None = genesis(store_id)
-        self._whole = True
+        self._prev = rehash.raw(self.base.hash)
+        self._whole = tree is not None
         self._suspect: _Suspect | None = None
         self._lost: dict[str, array[int]] = {}
         self._mine: list[PartRow] = []
@@ -185,15 +206,15 @@ class Verifier:
                     while part[0] == seq:
                         mine.append(part)
                         part = next(parts, NO_PART)
-                    if _commits(mine) != commits:
+                    if rehash.commits(mine) != commits:
                         break
                 elif commits:
                     break
             except (TypeError, ValueError, AttributeError):
                 # a value of another type, not hexadecimal, or without bytes: it did not come from this program
                 break
-            if action == ERASURE_ACTION:
-                self._erase(row)
+            if action in _TELLING:
+                self._heed(row)
             prev = digest
             leaves.append(digest)
             expected += 1
@@ -218,8 +239,8 @@ class Verifier:
             mine.append(self._next_part())
         if fits:
             # before its own parts: an erasure excuses what came earlier
-            if row[5] == ERASURE_ACTION:
-                self._erase(row)
+            if row[5] in _TELLING:
+                self._heed(row)
             yield from self._check_parts(row, mine)
 
     def _gap(self, first: int, seq: int) -> Iterator[Finding]:
@@ -233,13 +254,13 @@ class Verifier:
 
     def _link(self, row: EntryRow) -> Generator[Finding, None, bool]:
         """Fit an entry to the one before, and tell by it what is wrong with that one, if it was suspect."""
-        seq, stored = row[0], _raw(row[10])
+        seq, stored = row[0], rehash.raw(row[10])
         if self._suspect is None and self._prev is None:
             yield from self._begin_again(seq, stored)
             return stored is not None
         made = None
         for prev, verdict in self._readings():
-            digest = _digest(prev, row)
+            digest = rehash.digest(prev, row)
             if digest is not None and digest == stored:
                 yield from self._settle(verdict)
                 self._accept(seq, digest)
@@ -300,21 +321,26 @@ class Verifier:
             part = found[1]
             if not 0 <= part < len(stated) or part in there:
                 yield Finding(seq, Kind.EXTRA, EXTRA, {"part": part})
-            elif _commitment(found) != stated[part]:
+            elif rehash.commitment(found) != stated[part]:
                 yield Finding(seq, Kind.COMMIT, COMMIT, {"part": part})
             there.add(part)
         for part in set(range(len(stated))) - there:
             self._lost.setdefault(part_subject(part, row[6], row[8]), array("q")).extend((seq, part))
 
-    def _erase(self, row: EntryRow) -> None:
+    def _heed(self, row: EntryRow) -> None:
         # a refused or failed erasure is on the log too, and excuses nothing
-        if row[7] == "ok":
+        if row[7] != "ok":
+            return
+        if row[5] == PRUNE_ACTION:
+            self._pruned = row[0], pruned_by(row[8])
+        else:
             for subject in erased_subjects(row[6], row[8]):
                 self.redacted += len(self._lost.pop(subject, ())) // 2
 
     def _finish(self) -> Iterator[Finding]:
         yield from self._settle(self._last_verdict())
         yield from self._check_head()
+        yield from self._check_base()
         if self._part is not NO_PART:
             first, count = self._part[0], 1 + sum(1 for _part in self._parts)
             yield Finding(first, Kind.EXTRA, ORPHANS, {"count": count})
@@ -326,7 +352,7 @@ class Verifier:
         """Tell what is wrong with a suspect last entry: the head row stands in for the entry after it."""
         if self._suspect is None or self._head is None or self._head[0] != self._suspect.seq:
             return EITHER
-        known = _raw(self._head[1])
+        known = rehash.raw(self._head[1])
         if known is None or known not in (self._suspect.stored, self._suspect.made):
             return EITHER
         return FIELDS if known == self._suspect.stored else STORED
@@ -344,44 +370,15 @@ class Verifier:
         elif stated != self.head_hash:
             yield Finding(seq, Kind.HEAD, HEAD)
 
-
-def _commits(parts: list[PartRow]) -> str | None:
-    """Return what an entry with exactly these parts says of them; None where they are not numbered from 0."""
-    made = []
-    for place, row in enumerate(parts):
-        if row[1] != place:
-            return None
-        made.append(_commitment(row))
-    return ",".join(made)
-
-
-def _commitment(row: PartRow) -> str:
-    """Return the commitment to a stored part; no commitment equals what it returns for a part that is malformed."""
-    _seq, _part, subject, salt, body = row
-    try:
-        raw, about = bytes.fromhex(salt), subject.encode()
-        # the salt is exact as text too: fromhex takes capitals and blanks
-        if len(raw) != SALT_BYTES or raw.hex() != salt:
-            return "malformed"
-        return sha256(PART_HEAD.pack(PART_PREFIX, raw, len(about)) + about + body.encode()).hexdigest()
-    except (TypeError, ValueError, AttributeError):
-        return "malformed"
-
-
-def _digest(prev: bytes, row: EntryRow) -> bytes | None:
-    try:
-        return entry_hash(prev, row[0], row[1:10])
-    except (TypeError, ValueError, AttributeError):
-        return None
-
-
-def _raw(text: str) -> bytes | None:
-    """Return a stored hash as bytes, None where it is not 64 lower-case hexadecimal digits."""
-    try:
-        raw = bytes.fromhex(text)
-    except (TypeError, ValueError):
-        return None
-    return raw if len(raw) == 32 and raw.hex() == text else None
+    def _check_base(self) -> Iterator[Finding]:
+        seq, stated = self._pruned or (0, self._beginning)
+        if self._archive or stated == self._begun:
+            return
+        if self._pruned is None:
+            yield Finding(self.base.n + 1, Kind.BASE, UNSTATED, {"n": self.base.n})
+        else:
+            n = stated.n if stated is not None else "?"
+            yield Finding(self.base.n + 1, Kind.BASE, MISSTATED, {"entry": seq, "n": n})
 
 
 def _pairs(flat: array[int]) -> Iterator[tuple[int, int]]:
