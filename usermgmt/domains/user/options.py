@@ -156,11 +156,14 @@ class Filters:
     ] = None
     search: Annotated[str, _select("--search", N_("Those whose name, email or phone holds this text."), "TEXT")] = ""
     created_after: Annotated[str, _select("--created-after", N_("Those created from this time on."), "TIME")] = ""
+    where: Annotated[
+        str | None, _select("--where", N_("Those for whom this holds; usermgmt help expressions."), "EXPR")
+    ] = None
 
     @property
     def given(self) -> bool:
         """Whether any of them is there."""
-        return bool(self.status or self.tag or self.search or self.created_after)
+        return bool(self.status or self.tag or self.search or self.created_after or self.where is not None)
 
 
 @dataclass(frozen=True, slots=True)

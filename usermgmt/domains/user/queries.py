@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import RowMapping
 
+    from usermgmt.engines.rules.rule import Rule
     from usermgmt.kernel.context import Context
 
 SORTS = {
@@ -72,12 +73,18 @@ FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "username_norm": column(user.c.username_norm),
     "tag": _tagged,
     "search": _found,
+    "where": lambda _op, rule: rule.condition,
 }
 """What each field of a predicate compiles to."""
 
 
 def predicate(
-    *, status: Sequence[str] = (), tags: Sequence[str] = (), search: str = "", created_after: str = ""
+    *,
+    status: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    search: str = "",
+    created_after: str = "",
+    rule: Rule | None = None,
 ) -> Predicate:
     """Return the predicate of the shared selector options."""
     parts: list[Predicate] = []
@@ -89,6 +96,8 @@ def predicate(
         parts.append(Compare("search", "contains", search))
     if created_after:
         parts.append(Compare("created_at", ">=", created_after))
+    if rule is not None:
+        parts.append(Compare("where", "holds", rule))
     return And(tuple(parts))
 
 

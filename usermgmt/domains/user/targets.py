@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import lookup, queries, state
+from usermgmt.domains.user import expressions, lookup, queries, state
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
@@ -29,7 +29,7 @@ _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have be
 
 
 def predicate(ctx: Context, filters: Filters) -> Predicate:
-    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``Invalid``, ``BadTime``."""
+    """Return the predicate of the shared selectors; raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``Denied``."""
     for word in filters.status or ():
         if word not in tuple(Status):
             raise UsageProblem(
@@ -40,8 +40,9 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
         for bad in filter(None, map(unstorable, words)):
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
+    rule = expressions.where(ctx, filters.where) if filters.where is not None else None
     return queries.predicate(
-        status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after
+        status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after, rule=rule
     )
 
 
@@ -61,7 +62,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     """
     words = list(_words(ctx, whom))
     if not words and not whom.selects:
-        hint = N_("name users, or select them: --status, --tag, --search")
+        hint = N_("name users, or select them: --status, --tag, --search, --where")
         raise UsageProblem(problem=_("no user is named"), hint=hint)
     found: dict[object, Target] = {}
     wrong = 0
