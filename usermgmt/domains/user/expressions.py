@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from usermgmt.domains.user import identifiers, standing
+from usermgmt.domains.user import identifiers, queries, standing
 from usermgmt.domains.user.fields import is_system
 from usermgmt.domains.user.state import address, external_id, tag, user
 from usermgmt.domains.user.types import Status
@@ -154,6 +154,8 @@ def _list(name: str, table: Any, item: Any) -> Field:
         if op == "size":
             count = sa.select(sa.func.count()).select_from(table).where(mine)
             return sa.cast(count.correlate(user).scalar_subquery(), sa.BigInteger())
+        if table is tag and isinstance(value, sa.BindParameter):
+            return queries.with_tag(value)
         return sa.exists().where(mine, item == value).correlate(user)
 
     column = USER.column(name)

@@ -100,7 +100,9 @@ class _Checker:
             if item.type != kind:
                 problem = _("a list holds values of one type: {type} and {other}").format(type=kind, other=item.type)
                 self.wrong(item.at, problem)
-        return Const(tuple(dict.fromkeys(item.value for item in found if isinstance(item, Const))), list_of(kind), syntax.at)
+        return Const(
+            tuple(dict.fromkeys(item.value for item in found if isinstance(item, Const))), list_of(kind), syntax.at
+        )
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,9 @@ class _Checker:
         near = _nearest(call.name, list(METHODS) if call.method else list(_CALLABLE))
         elsewhere = call.name in (FUNCTIONS if call.method else METHODS)
         problem = _("there is no function {name}").format(name=f".{call.name}" if call.method else call.name)
-        hint: str | None = N_("did you mean {near_name}?") if near else N_("usermgmt help expressions lists the functions")
+        hint: str | None = (
+            N_("did you mean {near_name}?") if near else N_("usermgmt help expressions lists the functions")
+        )
         if elsewhere:
             hint = N_("write {name}(VALUE)") if call.method else N_("write VALUE.{name}(...)")
         raise UnknownName.at(self._source, call.at, problem, hint, name=call.name, near_name=near)
@@ -132,7 +136,7 @@ class _Checker:
 
     def _has(self, call: Call) -> Node:
         of = self.node(call.args[0]) if len(call.args) == 1 and isinstance(call.args[0], Name) else None
-        if isinstance(of, Ref) and of.type.item is not None or (of is not None and of.type == MAP):
+        if of is not None and (of.type == MAP or of.type.name == "list"):
             self.wrong(call.at, _("a list is always there"), N_("write size(LIST) > 0"))
         if not isinstance(of, Ref):
             self.wrong(call.at, _("has() takes a field"))
@@ -217,6 +221,8 @@ class _Checker:
             args = args[1], args[0]
         if op in ARITHMETIC:
             args = tuple(_safe(arg) for arg in args)
+        if op in ("/", "%") and isinstance(args[1], Const) and args[1].value == 0:
+            return Broken(N_("division by zero"), INT, at, (0, 0))
         made = self._folded(Apply(op, args, found.returns, at, _reach(op, args)))
         if isinstance(made, Apply):
             self._refuse_beyond(made)
@@ -331,5 +337,3 @@ def _computable(apply: Apply) -> bool:
     """Tell whether times are computed from fields and values only, and spans added are values."""
     plain = all(isinstance(arg, Ref | Const | Broken) for arg in apply.args)
     return plain and (apply.op == "between" or not isinstance(apply.args[1], Ref)) and not apply.op.startswith("span")
-
-

@@ -33,7 +33,10 @@ _LEVELS: tuple[frozenset[str], ...] = (
 """Binary operators from the loosest to the tightest; all of them group to the left."""
 _WORDS = {"true": (True, BOOL), "false": (False, BOOL), "null": (None, NULL)}
 _RESERVED = frozenset(
-    "as break const continue else for function if import in let loop package namespace return var void while".split()
+    (
+        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let", "loop"),
+        *("namespace", "package", "return", "var", "void", "while"),
+    )
 )
 _MEANT = {
     "and": N_("write && for and"),
@@ -181,7 +184,7 @@ class _Parser:
             return self._counted(Call((of, *args), token.at, token.text, method=True))
         if not isinstance(of, Name):
             raise BadSyntax.at(self._source, token.at, _("only a field has parts"))
-        return Name((*of.parts, token.text), of.at)
+        return self._counted(Name((*of.parts, token.text), of.at))
 
     def _indexed(self, of: Syntax, token: Token) -> Syntax:
         key = self.expression()
@@ -189,7 +192,7 @@ class _Parser:
         if not isinstance(of, Name) or not isinstance(key, Literal) or not isinstance(key.value, str):
             problem = _("only a text in quotes can stand in these brackets, behind a field")
             raise BadSyntax.at(self._source, token.at, problem)
-        return Name((*of.parts, key.value), of.at)
+        return self._counted(Name((*of.parts, key.value), of.at))
 
     def _arguments(self) -> tuple[Syntax, ...]:
         if self._took(")"):
@@ -260,8 +263,8 @@ class _Parser:
                 raise BadSyntax.at(self._source, at, _("this number is too large"))
             return self._counted(Literal(number, DOUBLE, at))
         # the digits first: Python takes its time over thousands of them
-        digits = token.text.lstrip("0") or "0"
-        value = sign * int(token.text, 16 if token.text[:2] in ("0x", "0X") else 10) if len(digits) <= 20 else HIGHEST + 1
-        if not LOWEST <= value <= HIGHEST:
+        short = len(token.text.lstrip("0")) <= 20
+        value = sign * int(token.text, 16 if token.text[:2] in ("0x", "0X") else 10) if short else 0
+        if not (short and LOWEST <= value <= HIGHEST):
             raise BadSyntax.at(self._source, at, _("this number is too large"))
         return self._counted(Literal(value, INT, at))

@@ -71,5 +71,3 @@ class Schema:
         """Return the name that may have been meant, or an empty one."""
         names = [*self.fields, *self.constants, *self.families]
         return next(iter(get_close_matches(self._plain(parts)[:100], names, 1)), "")
-
-

@@ -82,7 +82,7 @@ def expression(node: Node) -> Any:
         case Const(value, kind):
             return _constant(value, kind)
         case Broken(_reason, kind):
-            return sa.cast(sa.null(), _TYPES[kind.name])
+            return _null(kind)
         case Ref(field):
             assert field.sql is not None, f"{field.name} has no SQL"
             return field.sql("value", None)
@@ -99,6 +99,10 @@ def _constant(value: Any, kind: Type) -> Any:
     return sa.literal(value, _TYPES[kind.name])
 
 
+def _null(kind: Type) -> Any:
+    return sa.cast(sa.null(), _TYPES[kind.name])
+
+
 def _grouped(node: Node) -> Any:
     made = expression(node)
     plain = isinstance(node, Const) or isinstance(made, sa.ColumnClause)
@@ -109,11 +113,25 @@ def _grouped(node: Node) -> Any:
 # -- what is true or false -----------------------------------------------------------------------------------------
 
 
+class _Brackets(sa.sql.functions.GenericFunction[Any]):
+    """A condition in brackets that SQLAlchemy does not take away."""
+
+    inherit_cache = True
+    name = "brackets"
+    # as a Boolean it would be compared with 1 on SQLite, and no index be used
+    type = sa.types.NullType()
+
+
+@compiles(_Brackets)
+def _bracketed(element: Any, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)})"
+
+
 def _join(sign: str, parts: list[Any]) -> Any:
     joined = sa.or_ if sign == "||" else sa.and_
     while len(parts) > _GROUP:
         chunks = [parts[i : i + _GROUP] for i in range(0, len(parts), _GROUP)]
-        parts = [sa.sql.elements.Grouping(joined(*chunk)) for chunk in chunks]
+        parts = [_Brackets(joined(*chunk)) for chunk in chunks]
     return joined(*parts)
 
 
@@ -145,22 +163,24 @@ def _has(node: Apply) -> Any:
 
 
 def _either(node: Apply) -> Any:
+    return _chosen(node, _number if node.type == TIMESTAMP and not _native(node) else expression)
+
+
+def _chosen(node: Apply, give: Callable[[Node], Any]) -> Any:
     asked, yes, no = node.args
-    give = _number if yes.type == TIMESTAMP and not _native(node) else expression
     return sa.case((sa.true(), give(yes)), (sa.false(), give(no)), value=_grouped(asked))
 
 
 def _one_of(node: Apply) -> Any:
     item, items = node.args
     assert isinstance(items, Const)
-    kind = _TYPES[item.type.name]
-    if item.type == TIMESTAMP and not _native(item):
-        return _number(item).in_(list(items.value))  # type: ignore[call-overload]
-    found = [values.stored(one) for one in items.value] if item.type == TIMESTAMP else list(items.value)  # type: ignore[attr-defined]
-    if not found:
+    assert isinstance(items.value, tuple)
+    if not items.value:
         # false for a value, unknown for none
         return sa.case((expression(item).is_not(None), sa.false()))
-    return _grouped(item).in_([sa.literal(one, kind) for one in found])
+    if item.type == TIMESTAMP and not _native(item):
+        return _number(item).in_([_constant(one, INT) for one in items.value])
+    return _grouped(item).in_([_constant(one, item.type) for one in items.value])
 
 
 def _in(node: Apply) -> Any:
@@ -215,8 +235,7 @@ def _size(node: Apply) -> Any:
 
 
 def _safe(node: Apply) -> Any:
-    number = expression(node.args[0])
-    return sa.case((number.between(_constant(-SAFE, INT), _constant(SAFE, INT)), number))
+    return _within(expression(node.args[0]), -SAFE, SAFE)
 
 
 def _calculated(compute: Callable[[Any, Any], Any], node: Apply) -> Any:
@@ -269,18 +288,26 @@ def _number(node: Node) -> Any:
     """Return a time in milliseconds."""
     if isinstance(node, Const):
         return _constant(node.value, INT)
+    if isinstance(node, Broken):
+        return _null(INT)
+    if isinstance(node, Apply) and node.op == "?":
+        return _chosen(node, _number)
     return _Milliseconds(expression(node)) if isinstance(node, Ref) else expression(node)
+
+
+def _within(number: Any, low: int, high: int) -> Any:
+    """Return ``number``, made of fields and values, where it is not out of range."""
+    return sa.case((number.between(_constant(low, INT), _constant(high, INT)), number))
 
 
 def _shifted(compute: Callable[[Any, Any], Any], node: Apply) -> Any:
     time, by = node.args
-    moved = compute(_number(time), expression(by))
-    return sa.case((moved.between(_constant(values.FIRST, INT), _constant(values.LAST, INT)), moved))
+    return _within(compute(_number(time), expression(by)), values.FIRST, values.LAST)
 
 
 def _between(node: Apply) -> Any:
     late, early = node.args
-    return _number(late) - _number(early)
+    return _within(_number(late) - _number(early), -values.WIDEST, values.WIDEST)
 
 
 _OPERATIONS: dict[str, Callable[[Apply], Any]] = {

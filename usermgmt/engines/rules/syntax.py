@@ -54,9 +54,14 @@ class Call(_Branch):
 
 @dataclass(frozen=True, slots=True)
 class Operation(_Branch):
-    """An operator with its operands: ``&&`` and ``||`` with two or more, ``?`` with three, ``!`` and ``neg`` with one."""
+    """An operator: ``&&`` and ``||`` of two or more operands, ``?`` of three, ``!`` and ``neg`` of one."""
 
     sign: str
+
+    def __post_init__(self) -> None:
+        _Branch.__post_init__(self)
+        if self.sign == "?":
+            object.__setattr__(self, "depth", self.depth + 1)
 
 
 Syntax = Literal | Name | Items | Call | Operation

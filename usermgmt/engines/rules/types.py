@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from usermgmt.kernel.i18n import _
 
-LONGEST = 20_000
+LONGEST = 50_000
 """Characters of an expression."""
 NODES = 2_000
 """Operators, calls and values of an expression; those of a list of values are counted by ``ITEMS``."""
-DEPTH = 32
-"""How deep operators, calls and brackets may stand in each other; terms of ``&&`` and ``||`` stand side by side."""
+DEPTH = 24
+"""How deep operators, calls and brackets may stand in each other (``?`` counts twice, since the parser of older SQLite
+has a stack of a hundred); terms of ``&&`` and ``||`` stand side by side."""
 ITEMS = 10_000
 """Values of all lists of an expression together."""
 SAFE = 1 << 53

@@ -23,7 +23,9 @@ FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 """The moments of CEL, in milliseconds since 1970."""
 LONGEST_SPAN = 315_576_000_000_000
-"""The durations of CEL (protobuf's), in milliseconds."""
+"""The durations that can be written in CEL (protobuf's), in milliseconds."""
+WIDEST = ((1 << 63) - 1) // 1_000_000
+"""The durations that its implementations compute, in nanoseconds of 64 bits: 292 years, here in milliseconds."""
 # RFC 3339 section 5.6, as CEL takes it: with a zone, and T and Z in capitals
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.(\d+))?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)", re.ASCII)
@@ -135,9 +137,9 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "concat": operator.add,
     "later": lambda time, by: _in(time + by, FIRST, LAST),
     "earlier": lambda time, by: _in(time - by, FIRST, LAST),
-    "between": lambda late, early: _in(late - early, -LONGEST_SPAN, LONGEST_SPAN),
-    "span+": lambda a, b: _in(a + b, -LONGEST_SPAN, LONGEST_SPAN),
-    "span-": lambda a, b: _in(a - b, -LONGEST_SPAN, LONGEST_SPAN),
+    "between": lambda late, early: _in(late - early, -WIDEST, WIDEST),
+    "span+": lambda a, b: _in(a + b, -WIDEST, WIDEST),
+    "span-": lambda a, b: _in(a - b, -WIDEST, WIDEST),
     "one_of": lambda value, items: value in items,
     "in": lambda value, items: value in items,
     "size": len,
