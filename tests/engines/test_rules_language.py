@@ -331,7 +331,7 @@ def test_errors_say_what_where_and_what_to_write(source, kind, message, hint):
     assert (caught.value.message, caught.value.advice) == (message, hint)
     assert caught.value.exit == Exit.USAGE
     assert "\n" not in caught.value.message
-    assert {"option", "line", "column", "near"} <= set(caught.value.details)
+    assert {"option", "line", "column", "excerpt"} <= set(caught.value.details)
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------

@@ -132,13 +132,13 @@ REFUSED = [
 
 @pytest.mark.engines("sqlite")
 def test_what_cannot_be_read_is_refused_in_one_line(run):
-    for expression, code, near in REFUSED:
+    for expression, code, excerpt in REFUSED:
         answer = run(["user", "list", "--where", expression], exit=2)
         assert answer.out == ""
         assert len(answer.err.splitlines()) == 2
         assert "\x1b" not in answer.err
         error = run(["user", "list", "--json", "--where", expression], exit=2).error
-        assert (error["code"], error["details"]["near"]) == (code, near)
+        assert (error["code"], error["details"]["excerpt"]) == (code, excerpt)
         assert error["details"]["option"] == "--where"
         assert len(error["message"]) < 200
 

@@ -84,8 +84,8 @@ class _Checker:
     def _unknown(self, parts: tuple[str, ...], at: int) -> NoReturn:
         near = self._schema.near(parts)
         problem = _("there is no field {name}").format(name=".".join(parts))
-        hint = N_("did you mean {near_name}?") if near else N_("usermgmt help expressions lists the fields")
-        raise UnknownName.at(self._source, at, problem, hint, name=".".join(parts), near_name=near)
+        hint = N_("did you mean {near}?") if near else N_("usermgmt help expressions lists the fields")
+        raise UnknownName.at(self._source, at, problem, hint, name=".".join(parts), near=near)
 
     def _items(self, syntax: Items) -> Node:
         items = [self.node(item) for item in syntax.args]
@@ -123,11 +123,11 @@ class _Checker:
         elsewhere = call.name in (FUNCTIONS if call.method else METHODS)
         problem = _("there is no function {name}").format(name=f".{call.name}" if call.method else call.name)
         hint: str | None = (
-            N_("did you mean {near_name}?") if near else N_("usermgmt help expressions lists the functions")
+            N_("did you mean {near}?") if near else N_("usermgmt help expressions lists the functions")
         )
         if elsewhere:
             hint = N_("write {name}(VALUE)") if call.method else N_("write VALUE.{name}(...)")
-        raise UnknownName.at(self._source, call.at, problem, hint, name=call.name, near_name=near)
+        raise UnknownName.at(self._source, call.at, problem, hint, name=call.name, near=near)
 
     def _size(self, of: Node, at: int) -> Node:
         if isinstance(of, Const) and isinstance(of.value, tuple):

@@ -7,7 +7,7 @@ from typing import Self
 from usermgmt.kernel.errors import UsageProblem
 from usermgmt.kernel.i18n import N_, _
 
-_NEAR = 24
+_EXCERPT = 24
 
 
 class BadExpression(UsageProblem):
@@ -23,10 +23,10 @@ class BadExpression(UsageProblem):
         line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
         place = N_("column {column}") if line == 1 else N_("line {line}, column {column}")
         what = _(place).format(line=line, column=column)
-        near = source[at : at + _NEAR].partition("\n")[0].rstrip()
-        if near:
-            problem = _("{problem}, at: {near}").format(problem=problem, near=near)
-        return cls(hint, option="", what=what, line=line, column=column, near=near, problem=problem, **facts)
+        excerpt = source[at : at + _EXCERPT].partition("\n")[0].rstrip()
+        if excerpt:
+            problem = _("{problem}, at: {excerpt}").format(problem=problem, excerpt=excerpt)
+        return cls(hint, option="", what=what, line=line, column=column, excerpt=excerpt, problem=problem, **facts)
 
     def of(self, option: str) -> Self:
         """Name the option that the expression was given by."""

@@ -184,7 +184,7 @@ class _Parser:
             return self._counted(Call((of, *args), token.at, token.text, method=True))
         if not isinstance(of, Name):
             raise BadSyntax.at(self._source, token.at, _("only a field has parts"))
-        return self._counted(Name((*of.parts, token.text), of.at))
+        return self._part(of, token.text)
 
     def _indexed(self, of: Syntax, token: Token) -> Syntax:
         key = self.expression()
@@ -192,7 +192,12 @@ class _Parser:
         if not isinstance(of, Name) or not isinstance(key, Literal) or not isinstance(key.value, str):
             problem = _("only a text in quotes can stand in these brackets, behind a field")
             raise BadSyntax.at(self._source, token.at, problem)
-        return self._counted(Name((*of.parts, key.value), of.at))
+        return self._part(of, key.value)
+
+    def _part(self, of: Name, part: str) -> Name:
+        if len(of.parts) == DEPTH:
+            raise self._too_deep(of.at)
+        return Name((*of.parts, part), of.at)
 
     def _arguments(self) -> tuple[Syntax, ...]:
         if self._took(")"):
