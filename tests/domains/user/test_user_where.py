@@ -168,6 +168,13 @@ def test_the_nearest_field_is_offered_in_both_languages(run):
     assert "没有字段 statsu" in run("--lang zh user list --where 'statsu == \"x\"'", exit=2).err
 
 
+def test_whom_it_cannot_judge_is_said_when_asked(office):
+    answer = office("user list --where 'age > 0' -o count -v")
+    assert answer.out == "2\n"
+    assert "--where cannot judge 2 users: a field that it asks for has no value\n" in answer.err
+    assert office("user list --where 'age > 0' -o count").err == ""
+
+
 # -- masked fields -----------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +311,7 @@ INDEXED = {
     'username == "u7"': "username_norm",
     'username in ["u7", "u8"]': "username_norm",
     'username.startsWith("u77")': "username_norm",
+    'username.startsWith("张")': "username_norm",
     'email == "u7@example.com"': "email_norm",
     'phone == "+8613800138000"': "phone",
     "id < 10": "pk|INTEGER PRIMARY KEY",

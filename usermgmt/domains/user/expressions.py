@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ _TYPES = {"id": INT, "version": INT} | {
 _COMPUTED = ("active", "cause", "age", "birth_date", "tags", "addresses", "external_ids")
 # whoever knows an address may look its user up by it, and so may ask here
 _IDENTIFIERS = ("email", "phone")
+_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 
 
 def where(ctx: Context, source: str) -> Rule:
@@ -72,9 +74,10 @@ def _plain(name: str) -> Field:
 def _username_narrowed(op: str, value: Any) -> Any:
     if op != "startsWith":
         return _normalised(user.c.username_norm, lambda name: identifiers.username(name).norm, op, value)
-    # the last character may be composed with what follows it
-    start = value[:-1].lower()
-    return starts_with(user.c.username_norm, start) if value.isascii() and start else None
+    # a letter may be composed with what follows it, an ideograph is not; what else there is may change on its way
+    start = value if _IDEOGRAPHS.fullmatch(value[-1:]) else value[:-1]
+    plain = value.isascii() or _IDEOGRAPHS.sub("", value).isascii()
+    return starts_with(user.c.username_norm, start.lower()) if plain and start else None
 
 
 def _email_narrowed(op: str, value: Any) -> Any:

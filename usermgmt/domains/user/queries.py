@@ -113,10 +113,12 @@ def listing(ctx: Context, wanted: Predicate, *, sort: str = "id", limit: int | N
     if limit is not None:
         query = query.limit(limit)
 
-    def total() -> int:
-        return int(ctx.db.execute(sa.select(sa.func.count()).select_from(user).where(where)).scalar_one())
+    return Listing(ctx.fields, _rows(ctx, query), lambda: count(ctx, where), limit)
 
-    return Listing(ctx.fields, _rows(ctx, query), total, limit)
+
+def count(ctx: Context, where: Any) -> int:
+    """Return for how many users a condition is true."""
+    return int(ctx.db.execute(sa.select(sa.func.count()).select_from(user).where(where)).scalar_one())
 
 
 def _order(sort: str) -> tuple[Any, ...]:

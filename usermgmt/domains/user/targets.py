@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from usermgmt.domains.user.options import Filters, Whom
+    from usermgmt.engines.rules.rule import Rule
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.selectors import Predicate
 
@@ -40,10 +41,18 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
         for bad in filter(None, map(unstorable, words)):
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
-    rule = expressions.where(ctx, filters.where) if filters.where is not None else None
+    rule = _rule(ctx, filters.where) if filters.where is not None else None
     return queries.predicate(
         status=filters.status or (), tags=filters.tag or (), search=filters.search, created_after=after, rule=rule
     )
+
+
+def _rule(ctx: Context, source: str) -> Rule:
+    rule = expressions.where(ctx, source)
+    if ctx.output.verbose:
+        count = queries.count(ctx, rule.unknown)
+        ctx.detail(_("--where cannot judge {n} users: a field that it asks for has no value").format(n=count))
+    return rule
 
 
 @dataclass(frozen=True, slots=True)

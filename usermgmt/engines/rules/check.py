@@ -122,9 +122,7 @@ class _Checker:
         near = _nearest(call.name, list(METHODS) if call.method else list(_CALLABLE))
         elsewhere = call.name in (FUNCTIONS if call.method else METHODS)
         problem = _("there is no function {name}").format(name=f".{call.name}" if call.method else call.name)
-        hint: str | None = (
-            N_("did you mean {near}?") if near else N_("usermgmt help expressions lists the functions")
-        )
+        hint: str | None = N_("did you mean {near}?") if near else N_("usermgmt help expressions lists the functions")
         if elsewhere:
             hint = N_("write {name}(VALUE)") if call.method else N_("write VALUE.{name}(...)")
         raise UnknownName.at(self._source, call.at, problem, hint, name=call.name, near=near)
