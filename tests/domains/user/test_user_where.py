@@ -127,6 +127,8 @@ REFUSED = [
     ("has(attributes.x)", "expression.name", "attributes.x)"),
     ('external_ids["A B"] == ""', "expression.name", 'external_ids["A B"] == "'),
     ("\x1b[31m", "expression.syntax", "\x1b[31m"),
+    ("\udcff", "expression.syntax", "\ufffd"),
+    ('username == "\udcff"', "expression.syntax", '"\ufffd"'),
 ]
 
 

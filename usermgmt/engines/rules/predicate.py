@@ -24,7 +24,8 @@ def predicate(node: Node) -> Ask:
     """Return the function that evaluates ``node`` for a record: a value, or ``Unknown``."""
     match node:
         case Const(value):
-            return lambda _record: value
+            known = frozenset(value) if isinstance(value, tuple) else value
+            return lambda _record: known
         case Broken(reason, _type, at):
             unknown = Unknown(reason, at)
             return lambda _record: unknown

@@ -53,11 +53,11 @@ class Rule:
     @property
     def felt(self) -> list[str]:
         """The masked fields whose value one could feel one's way to by asking again and again."""
+        asked = [(ref.field, apply) for ref, apply in refs(self.tree) if ref.field.masked]
         found = {
-            ref.field.name
-            for ref, asked in refs(self.tree)
-            if ref.field.masked and not (asked is not None and asked.op == "has")
-            if not (ref.field.exact and asks_equality(asked))
+            field.name
+            for field, apply in asked
+            if not (apply is not None and apply.op == "has") and not (field.exact and asks_equality(apply))
         }
         return sorted(found)
 

@@ -21,8 +21,8 @@ class Field:
     ``sql`` compiles it: asked for ``value`` it returns the expression, which is NULL where there is none; a list is
     asked for ``in`` with the SQL of an item, a condition that is never NULL, and for ``size``. Texts are of code point
     order, times of ``UtcDateTime``.
-    ``narrow`` is given a comparison of the field with a value (``==``, ``startsWith``) and may return a condition that
-    follows from it and has an index.
+    ``narrow`` is given a comparison with a value (``==``, ``startsWith``, or ``one_of`` with a tuple of them) and may
+    return a condition that follows from it and has an index.
     ``read`` finds the value in a record; without it, it is the record's item of that name. None is no value.
     ``masked``: views mask it; ``exact``: whoever knows a value may all the same ask whether it is this one.
     """

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from usermgmt.engines.rules.types import BOOL
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -78,11 +76,7 @@ def refs(node: Node) -> Iterator[tuple[Ref, Apply | None]]:
 
 
 def asks_equality(apply: Apply | None) -> bool:
-    """Tell whether an operation asks no more of a field than whether it has a value, or has a value known already."""
-    if apply is None:
+    """Tell whether an operation asks no more of a field than whether its value is one that is written out."""
+    if apply is None or apply.op not in ("==", "!=", "one_of"):
         return False
-    others = [arg for arg in apply.args if not isinstance(arg, Ref)]
-    return apply.op == "has" or (
-        apply.type == BOOL and apply.op in ("==", "!=", "one_of") and all(isinstance(arg, Const) for arg in others)
-        and len(others) == 1
-    )  # fmt: skip
+    return any(isinstance(arg, Const) for arg in apply.args)
