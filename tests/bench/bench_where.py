@@ -69,8 +69,8 @@ def test_where(run, tmp_path):
         print(f"\n{SIZE} users, {run.engine}; ratio: ours by hand-written")
         for source, by_hand in PEERS.items():
             condition = expressions.rule(source, expressions.schema(NOW, TODAY), "--where").condition
-            ours = sa.select(user.c.id).where(condition).order_by(user.c.id)
-            peer = sa.text(f'SELECT id FROM "user" WHERE {by_hand} ORDER BY id')
+            ours = sa.select(user.c.id, user.c.username, user.c.status).where(condition).order_by(user.c.id)
+            peer = sa.text(f'SELECT id, username, status FROM "user" WHERE {by_hand} ORDER BY id')
             found = len(connection.execute(ours).all())
             assert found == len(connection.execute(peer).all()), source
             paired(
