@@ -73,7 +73,7 @@ def check(connections, cel, source: str) -> None:
         )
 
 
-@settings(max_examples=150, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
 @given(source=EXPRESSIONS)
 def test_record_engines_and_oracle_agree(connections, cel, source):
     check(connections, cel, source)

@@ -276,7 +276,7 @@ def opened(run):
     return sa.create_engine(run.url)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(expression=_ASKED)
 def test_every_field_is_for_a_record_what_it_is_for_sql(agreeing, expression):
     connection, records = agreeing
