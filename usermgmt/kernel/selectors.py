@@ -1,6 +1,7 @@
-"""Which rows a bulk command or a list means: a predicate tree that compiles to SQL on both engines.
+"""Which rows a bulk command or a list means: filters that narrow each other, compiled to SQL on both engines.
 
-The shared options build it; a later ``--where`` is a second front end to the same tree.
+The shared options are filters, and so is what ``--where`` asks: alternatives and negations are the expression's matter
+(``engines.rules``), which comes here as one filter more.
 """
 
 from __future__ import annotations
@@ -34,21 +35,7 @@ class And:
     parts: tuple[Predicate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
-    """At least one part holds."""
-
-    parts: tuple[Predicate, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The part does not hold."""
-
-    part: Predicate
-
-
-Predicate = Compare | And | Or | Not
+Predicate = Compare | And
 
 
 def column(target: Any) -> Callable[[str, Any], ColumnElement[bool]]:
@@ -65,13 +52,25 @@ def starts_with(target: Any, prefix: str) -> ColumnElement[bool]:
     """Compare as a range, which an index answers; LIKE without a fitting collation scans."""
     if not prefix:
         return sa.true()
-    # the highest code point that is no surrogate and no character: every continuation sorts before it
-    return sa.and_(target >= prefix, target < prefix + "\U0010ffff")
+    end = _after(prefix)
+    return sa.and_(target >= prefix, target < end) if end else target >= prefix
+
+
+def _after(prefix: str) -> str:
+    """Return the first text behind all that begin with ``prefix``, or an empty one where there is none."""
+    kept = prefix.rstrip("\U0010ffff")
+    # no text holds a surrogate
+    return kept[:-1] + ("\ue000" if kept[-1] == "\ud7ff" else chr(ord(kept[-1]) + 1)) if kept else ""
 
 
 def contains(target: Any, part: str) -> ColumnElement[bool]:
     """Find ``part`` anywhere; plain position, so that ``%`` and two Chinese characters mean themselves."""
-    return _Position(target, part) > 0
+    return position(target, part) > 0
+
+
+def position(target: Any, part: Any) -> ColumnElement[int]:
+    """Return where ``part`` begins in ``target``, from 1; 0 where it is not there. An empty one begins at 1."""
+    return _Position(target, part)
 
 
 class _Position(sa.sql.functions.GenericFunction[int]):
@@ -112,7 +111,3 @@ def compile_predicate(
             return fields[field](op, value)
         case And(parts):
             return sa.and_(sa.true(), *(compile_predicate(part, fields) for part in parts))
-        case Or(parts):
-            return sa.or_(sa.false(), *(compile_predicate(part, fields) for part in parts))
-        case Not(part):
-            return sa.not_(compile_predicate(part, fields))

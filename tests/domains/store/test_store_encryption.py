@@ -284,10 +284,11 @@ def test_a_connection_that_waited_goes_on_with_the_new_file(run, mode, monkeypat
     """What was opened before the exchange and gets its lock after it must not be written to: nobody would see it."""
     from usermgmt.domains.store import recoding
     from usermgmt.kernel import store
+    from usermgmt.kernel.turns import Turn
 
     run.sql(f"PRAGMA journal_mode={mode}")
     # where writers can stand in line, they open nothing meanwhile; some directories take no file for it
-    monkeypatch.setattr(store, "turn", lambda _path, patience: contextlib.nullcontext(patience))
+    monkeypatch.setattr(store, "turn", lambda _path, patience: contextlib.nullcontext(Turn(patience)))
     answers = []
     late = threading.Thread(target=lambda: answers.append(run("user add late", exit=None)))
     exchange = recoding._exchange

@@ -37,6 +37,7 @@ def users(ctx: Context, filters: Filters, form: Form = Format.CSV, out: Out = ""
     Examples:
     usermgmt export users --out users.csv
     usermgmt export users -o ndjson --status active --tag vip
+    usermgmt export users -o ndjson --where '"hr" in external_ids'
     usermgmt export users -o xlsx --out users.xlsx
     usermgmt export users -o json --created-after 30d --reason "quarterly review"
     """

@@ -116,6 +116,7 @@ def list_(
     usermgmt user list --status active --tag vip
     usermgmt user list --attribute department=sales --attribute "hired<2020-01-01"
     usermgmt user list --search 张 --fields username,phone -o csv
+    usermgmt user list --where 'status == "active" && "vip" in tags'
     usermgmt user list --json --jq length
     """
     from usermgmt.domains.user import queries, targets
@@ -166,6 +167,7 @@ def suspend(ctx: Context, whom: o.Whom) -> Change | Batch:
     Examples:
     usermgmt user suspend alice --reason "chargeback"
     usermgmt user suspend --tag trial --yes
+    usermgmt user suspend --where 'created_at < now - duration("8760h")' --dry-run
     """
     from usermgmt.domains.user import service, targets
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
-from usermgmt.domains.user.queries import FIELDS
+from usermgmt.domains.user.queries import FIELDS, count
 from usermgmt.domains.user.state import address, attribute, external_id, former_name, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.selectors import compile_predicate
@@ -67,8 +67,7 @@ class UserExporter:
 
     def count(self, ctx: Context, where: Predicate) -> int:
         """Return how many users ``where`` holds for."""
-        query = sa.select(sa.func.count()).select_from(user).where(compile_predicate(where, FIELDS))
-        return int(ctx.db.execute(query).scalar_one())
+        return count(ctx, compile_predicate(where, FIELDS))
 
     def rows(self, ctx: Context, where: Predicate) -> Generator[Sequence[object]]:
         """Yield users as cells."""

@@ -134,11 +134,16 @@ def tag(value: str) -> str:
     return found
 
 
+def is_system(name: str) -> bool:
+    """Tell whether ``name`` can be that of another system."""
+    return _SYSTEM.fullmatch(name) is not None
+
+
 def external_id(value: str) -> tuple[str, str]:
     """Return ``SYSTEM/ID`` as its two halves; raises ``InvalidField``."""
     system, slash, found = value.partition("/")
     system = system.strip().lower()
-    if not slash or not _SYSTEM.fullmatch(system) or not found.strip():
+    if not slash or not is_system(system) or not found.strip():
         raise InvalidField(
             field="external_id",
             problem=_("it is not SYSTEM/ID"),

@@ -189,11 +189,15 @@ class Filters:
         str, _select("--search", N_("Those whose name, email, phone or attribute holds this text."), "TEXT")
     ] = ""
     created_after: Annotated[str, _select("--created-after", N_("Those created from this time on."), "TIME")] = ""
+    where: Annotated[
+        str | None, _select("--where", N_("Those for whom this holds; usermgmt help expressions."), "EXPR")
+    ] = None
 
     @property
     def given(self) -> bool:
         """Whether any of them is there."""
-        return bool(self.status or self.tag or self.attribute or self.search or self.created_after)
+        filters = (self.status, self.tag, self.attribute, self.search, self.created_after)
+        return any(filters) or self.where is not None
 
 
 @dataclass(frozen=True, slots=True)

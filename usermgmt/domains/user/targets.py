@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import attributes, lookup, queries, state
+from usermgmt.domains.user import attributes, expressions, lookup, queries, state
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from usermgmt.domains.user.options import Filters, Whom
+    from usermgmt.engines.rules.rule import Rule
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.selectors import Predicate
 
@@ -33,7 +34,7 @@ _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have be
 def predicate(ctx: Context, filters: Filters) -> Predicate:
     """Return the predicate of the shared selectors.
 
-    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``.
+    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``, ``Denied``.
     """
     for word in filters.status or ():
         if word not in tuple(Status):
@@ -49,6 +50,7 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
         for bad in filter(None, map(unstorable, words)):
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
+    rule = _rule(ctx, filters.where) if filters.where is not None else None
     return queries.predicate(
         status=filters.status or (),
         tags=filters.tag or (),
@@ -56,6 +58,7 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
         searched=attributes.searched(ctx.settings.attributes),
         created_after=after,
         conditions=[_condition(ctx, text) for text in filters.attribute or ()],
+        rule=rule,
     )
 
 
@@ -65,6 +68,14 @@ def _condition(ctx: Context, text: str) -> Compare:
     if op == "=":
         ctx.gave(given_attribute(name, str(value)))
     return Compare("attribute", op, (name, value))
+
+
+def _rule(ctx: Context, source: str) -> Rule:
+    rule = expressions.where(ctx, source)
+    if ctx.output.verbose:
+        count = queries.count(ctx, rule.unknown)
+        ctx.detail(_("--where cannot judge {n} users: a field that it asks for has no value").format(n=count))
+    return rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     """
     words = list(_words(ctx, whom))
     if not words and not whom.selects:
-        hint = N_("name users, or select them: --status, --tag, --attribute, --search")
+        hint = N_("name users, or select them: --status, --tag, --attribute, --search, --where")
         raise UsageProblem(problem=_("no user is named"), hint=hint)
     found: dict[object, Target] = {}
     wrong = 0
