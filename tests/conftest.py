@@ -192,13 +192,13 @@ def no_system_configuration(system_configuration: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def statements_are_compiled_once() -> Iterator[None]:
     """Let the engines of a dialect share its compiled statements: each command makes an engine, and compiles for half
-    of its time what the command before it compiled already."""
-    made: dict[str, sa.Engine] = {}
+    of its time what the command before it compiled already. A dialect knows the errors of its driver."""
+    made: dict[object, sa.Engine] = {}
     create = sa.create_engine
 
     def sharing(*arguments: Any, **options: Any) -> sa.Engine:
         engine = create(*arguments, **options)
-        first = made.setdefault(engine.dialect.name, engine)
+        first = made.setdefault(engine.dialect.dbapi, engine)
         # the dialect is part of a compiled statement's key
         engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
         return engine

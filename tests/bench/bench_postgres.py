@@ -16,7 +16,7 @@ from bench_import import SIZE, make
 from measure import PROGRAM, process, seconds
 
 pytestmark = [pytest.mark.bench, pytest.mark.engines("postgresql"), pytest.mark.store()]
-TABLES = ("user", "audit_entry", "audit_pii")
+TABLES = ("user", "user_bigram", "audit_entry", "audit_pii")
 PEER = """
 import sys
 from pathlib import Path
@@ -53,8 +53,8 @@ def dump(run, folder):
 
     with psycopg.connect(plain(run.url)) as connection:
         for name in TABLES:
-            key = "id" if name == "user" else "seq"
-            rows = f'SELECT * FROM "{name}" {"WHERE seq > 1" if key == "seq" else ""} ORDER BY {key}'
+            audit = name.startswith("audit_")
+            rows = f'SELECT * FROM "{name}" {"WHERE seq > 1" if audit else ""} ORDER BY {"seq" if audit else 1}'
             with (folder / name).open("wb") as stream, connection.cursor().copy(f"COPY ({rows}) TO STDOUT") as copy:
                 for block in copy:
                     stream.write(block)

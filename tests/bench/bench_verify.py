@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from bench_lookup import fill
+from bench_import import make
 from measure import paired
 
 from usermgmt.kernel import sqlite
@@ -21,8 +21,8 @@ def plain(path):
     connection.close()
 
 
-def test_verify(run):
-    fill(run, 0, 100_000)
+def test_verify(run, tmp_path):
+    run(f"import users {make(tmp_path / 'u.csv', 100_000)} -q")
     paired("audit verify, 100k entries", lambda: run("audit verify"), {"read and hash": lambda: plain(run.path)}, 5)
     paired(
         "audit verify --state, 100k users",

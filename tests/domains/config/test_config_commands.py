@@ -77,7 +77,7 @@ def test_get_prints_the_value_bare_and_more_in_a_format(config, file):
     assert config("get import.chunk").out == "200\n"
     assert config("get lang").out == "\n"
     record = config("get import.chunk --json").json
-    assert (record["value"], record["origin"], record["default"]) == (200, f"{file}:2", 5000)
+    assert (record["value"], record["origin"], record["default"]) == (200, f"{file}:2", 20000)
     assert config("get import.chunk --fields origin").out == f"origin\t{file}:2\n"
 
 
@@ -111,7 +111,7 @@ def test_unset_takes_it_out(config):
     config("set import.chunk 100")
     assert config("set import.chunk --unset --json").json["outcome"] == "removed"
     assert config("set import.chunk --unset --json").json["outcome"] == "unchanged"
-    assert config("get import.chunk").out == "5000\n"
+    assert config("get import.chunk").out == "20000\n"
 
 
 def test_set_rehearses(config, file):
@@ -133,7 +133,7 @@ def test_set_rehearses(config, file):
         ("set nonsense 5", 3),
         ("set nonsense --unset", 3),
         ("set import.chunk many", 6),
-        ("set import.chunk 5001", 6),
+        ("set import.chunk 20001", 6),
         ("set time.zone Asia/Shangai", 6),
         ("set store.url postgresql+psycopg://u:hunter2@h/db", 2),
     ],

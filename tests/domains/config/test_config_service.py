@@ -154,7 +154,7 @@ def test_set_writes_below_the_explanation_of_the_sample(tmp_path):
     text = path.read_text()
     for commented, line in (
         ('#tls = "verify"', 'tls = "insecure-allowed"'),
-        ("#chunk = 5000", "chunk = 3"),
+        ("#chunk = 20000", "chunk = 3"),
         ('#lang = ""', 'lang = "zh"'),
     ):
         assert f"\n{commented}\n{line}\n" in text

@@ -69,7 +69,7 @@ def test_exit_codes_are_those_of_the_enum(run):
 def test_settings_have_default_limits_and_variable(run):
     text = " ".join(run("help settings", env={"COLUMNS": "100"}).out.split())
     assert all(f" {row.key} " in text for row in TABLE)
-    assert "at most 5000; default: 5000; USERMGMT_IMPORT_CHUNK" in text
+    assert "at most 20000; default: 20000; USERMGMT_IMPORT_CHUNK" in text
 
 
 def test_permissions_name_the_commands_that_need_them(run):

@@ -321,8 +321,9 @@ def plan_of(run, query):
     import psycopg
 
     with psycopg.connect(run.url.replace("+psycopg", "")) as connection:
-        # nothing is so small that it is better read whole
+        # nothing is so small that it is better read whole, or user by user
         connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_nestloop = off")
         return str(connection.execute(f"EXPLAIN {query}").fetchall())
 
 

@@ -94,7 +94,7 @@ def test_the_index_answers(run):
         assert plan(run, part) == ""
 
 
-def test_doctor_finds_an_index_that_leaves_somebody_out_and_makes_it_again(run):
+def test_doctor_makes_a_wrong_index_again(run):
     run("user add a --full-name 张伟明")
     run.sql("DELETE FROM user_bigram WHERE bigram = '伟明'")
     assert found(run, "伟明") == []
