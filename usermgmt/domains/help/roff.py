@@ -137,13 +137,18 @@ def _cells(line: str) -> list[str]:
     return re.split(r"\|(?=(?:[^`]*`[^`]*`)*[^`]*$)", line.strip().removeprefix("|").removesuffix("|"))
 
 
+_MARKED_NEXT = re.compile(r"\\\[(?:u3001|uFF0C)\](?=\\fB)")
+"""A Chinese comma before a word that is marked: a line may end there, where no blank says so."""
+
+
 def _words(text: str) -> str:
     made, at = [], 0
     text = " ".join(text.split())
     for match in _MARKED.finditer(text):
         made += [escaped(text[at : match.start()]), _marked(match)]
         at = match.end()
-    return re.sub(r"\A\.", r"\\&.", "".join([*made, escaped(text[at:])]))
+    words = _MARKED_NEXT.sub(lambda stop: stop[0] + _PAUSE, "".join([*made, escaped(text[at:])]))
+    return re.sub(r"\A\.", r"\\&.", words)
 
 
 def _marked(match: re.Match[str]) -> str:
