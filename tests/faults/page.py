@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FIGURES = Path(__file__).parent / "figures.jsonl"
 TABLES = {
     "kill": ("scenario", "engine", "calls", "kills", "before", "between", "after"),
+    "instants": ("scenario", "engine", "kills", "before", "after"),
     "power": ("scenario", "mode", "images", "different", "before", "between", "after", "lost", "seed"),
     "failing": ("scenario", "failures", "unavailable", "integrity", "ok"),
     "writers": ("engine", "writers", "each", "commits", "lost"),
@@ -25,7 +26,7 @@ SUMS = {"calls", "kills", "images", "different", "failures", "commits", "before"
     "integrity",
     "ok",
 }
-SUMMED = ("kill", "power", "failing")
+SUMMED = ("kill", "instants", "power", "failing")
 
 
 def filled(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import signal
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from campaigns import dice, figures  # noqa: F401 - fixtures
 from conftest import Runner
 
 sys.path.append(str(Path(__file__).parents[1] / "domains" / "store"))
@@ -22,15 +22,8 @@ USERS = 2_000
 """Enough for the copying to take a good part of the time."""
 
 
-@pytest.fixture
-def dice():
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
-
-
 @pytest.mark.parametrize("to", ["sqlite", "postgresql"])
-def test_a_killed_copy_is_whole_or_not_there(run, request, tmp_path, dice, to):
+def test_a_killed_copy_is_whole_or_not_there(run, request, tmp_path, dice, figures, to):
     run("import users - -q", stdin="username,email\n" + "".join(f"u{n},u{n}@example.com\n" for n in range(USERS)))
     server = request.getfixturevalue("postgres") if to == "postgresql" else None
     found = {"whole": 0, "none": 0}
@@ -64,5 +57,7 @@ def test_a_killed_copy_is_whole_or_not_there(run, request, tmp_path, dice, to):
         shutil.rmtree(home)
         if server:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    print(f"{run.engine} to {to}: {KILLS} kills within {usual:.2f} s: {found}")
+    print(f"{KILLS} kills within {usual:.2f} s")
+    counts = {"kills": KILLS, "before": found["none"], "after": found["whole"]}
+    figures("instants", scenario=f"copy-to {to}", engine=run.engine, **counts)
     assert found["none"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import signal
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from campaigns import dice, figures  # noqa: F401 - fixtures
 
 sys.path.append(str(Path(__file__).parents[1] / "domains" / "store"))
 from store_helpers import contents, spawned
@@ -23,13 +23,6 @@ pytestmark = [
 KILLS = 40
 USERS = 1000
 """Enough for the copying to take a good part of the time."""
-
-
-@pytest.fixture
-def dice():
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture
@@ -90,7 +83,13 @@ def traces(run):
     return [path for path in run.home.rglob("*") if path.is_file() and b"canary-" in path.read_bytes()]
 
 
-def test_a_killed_rekey_leaves_the_old_or_the_new_key(filled, dice):
+def instants(scenario, found):
+    """What the page says of kills at random instants."""
+    counts = {"kills": sum(found.values()), "before": found["old"], "after": found["new"]}
+    return {"scenario": scenario, "engine": "sqlite", **counts}
+
+
+def test_a_killed_rekey_leaves_the_old_or_the_new_key(filled, dice, figures):
     run, rounds = filled, Rounds(filled, dice)
     rounds.measured("rekey")
     found = {"old": 0, "new": 0}
@@ -105,11 +104,12 @@ def test_a_killed_rekey_leaves_the_old_or_the_new_key(filled, dice):
         assert traces(run) == []
     rounds.finished("rekey")
     assert list(run.home.glob(".store.db.*")) == []
-    print(f"{KILLS} kills within {rounds.usual['rekey']:.2f} s: {found}")
+    print(f"{KILLS} kills within {rounds.usual['rekey']:.2f} s")
+    figures("instants", **instants("rekey", found))
     assert found["old"]
 
 
-def test_a_killed_encrypt_or_decrypt_leaves_the_old_or_the_new(filled, dice):
+def test_a_killed_encrypt_or_decrypt_leaves_the_old_or_the_new(filled, dice, figures):
     run, rounds = filled, Rounds(filled, dice)
     rounds.measured("decrypt")
     rounds.measured("encrypt")
@@ -123,11 +123,11 @@ def test_a_killed_encrypt_or_decrypt_leaves_the_old_or_the_new(filled, dice):
     rounds.finished("encrypt")
     assert traces(run) == []
     assert {path.name for path in run.home.glob("*store.db*")} == {"store.db", "store.db-line"}
-    print(f"{KILLS} kills: {found}")
+    figures("instants", **instants("encrypt, decrypt", found))
     assert found["old"]
 
 
-def test_a_rekey_killed_as_the_new_file_takes_its_name(filled, dice):
+def test_a_rekey_killed_as_the_new_file_takes_its_name(filled, dice, figures):
     """The last moments, one by one: killed as soon as the new file, its key or its name can be seen."""
     run, rounds = filled, Rounds(filled, dice)
     found = {"old": 0, "new": 0}
@@ -145,7 +145,7 @@ def test_a_rekey_killed_as_the_new_file_takes_its_name(filled, dice):
         process.communicate(timeout=60)
         rounds.check()
         found["new" if state(run)[1] != key else "old"] += 1
-    print(f"{KILLS} kills around the exchange: {found}")
+    figures("instants", **instants("rekey, as files are exchanged", found))
     assert all(found.values())
 
 
