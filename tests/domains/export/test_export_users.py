@@ -272,3 +272,14 @@ def test_a_reader_that_has_gone_is_141(office):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as child:
         child.stdout.close()
         assert (child.wait(), child.stderr.read()) == (141, b"")
+
+
+def test_nothing_reads_the_same_whether_or_not_others_have_something(run):
+    lists = {"tags": [], "addresses": [], "external_ids": {}, "attributes": {}, "former_names": {}}
+    run("user add alice")
+    alone = {form: run(f"export users -o {form}").out.splitlines() for form in ("ndjson", "csv")}
+    assert {name: orjson.loads(alone["ndjson"][0])[name] for name in lists} == lists
+    run("user add b --add-tag x --external-id hr/7 --add-address email:b@example.com")
+    run("user rename b bob")
+    for form, lines in alone.items():
+        assert run(f"export users -o {form}").out.splitlines()[: len(lines)] == lines
