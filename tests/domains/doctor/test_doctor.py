@@ -391,7 +391,7 @@ def test_a_server_that_is_not_there_is_8(run):
 
 @pytest.mark.engines("postgresql")
 def test_an_old_schema_is_a_warning_with_the_command(run):
-    newer = "import_run, tick_slot, user_notice, user_attribute, user_bigram"
+    newer = "import_run, tick_slot, user_notice, user_attribute, user_bigram, user_org, org_unit"
     run.sql(f'DROP TABLE {newer}, user_address, user_external_id, user_former_name, user_note, user_tag, "user"')
     run.sql("UPDATE alembic_version SET version_num = '0001'")
     assert checked(run, 10)["schema"]["next"] == "usermgmt store migrate"

@@ -138,7 +138,7 @@ def test_a_trigger_that_somebody_planted_stops_the_migration(run):
 def test_the_runs_of_imports_come_to_a_store_in_use(run):
     run("user add alice --email alice@example.com --add-tag vip --external-id hr/7")
     run.sql("DROP INDEX ix_user_valid_from")
-    for table in ("import_run", "tick_slot", "user_notice", "user_attribute", "user_bigram"):
+    for table in ("import_run", "tick_slot", "user_notice", "user_attribute", "user_bigram", "user_org", "org_unit"):
         run.sql(f"DROP TABLE {table}")
     run.sql("UPDATE alembic_version SET version_num = '0002'")
     before = run.sql('SELECT * FROM "user"')

@@ -47,6 +47,7 @@ TOPICS = (
     Topic("contract", N_("What scripts may rely on: grammar, output, writes, exit codes.")),
     Topic("commands", N_("Every command with its options."), made="commands"),
     Topic("formats", N_("How answers are written: tables, TSV, CSV, JSON, fields, times, masks.")),
+    Topic("organisation", N_("Units, heads and superiors: paths, moves, members, files.")),
     Topic("exit-codes", N_("The exit codes and when each is given."), made="exit_codes"),
     Topic("errors", N_("Every error with its code, exit code, message and hint."), made="errors"),
     Topic("environment", N_("Environment variables, files and places.")),

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import attributes, lookup, queries, state
+from usermgmt.domains.user import attributes, lookup, queries, state, units
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
@@ -15,13 +15,13 @@ from usermgmt.kernel.events import E
 from usermgmt.kernel.i18n import N_, _
 from usermgmt.kernel.masking import given_attribute
 from usermgmt.kernel.results import UNCHANGED, Batch, Change, Refusal
-from usermgmt.kernel.selectors import Compare
+from usermgmt.kernel.selectors import Compare, Or
 from usermgmt.kernel.text import neutral, unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from usermgmt.domains.user.options import Filters, Whom
+    from usermgmt.domains.user.options import Selectors, Whom, WhomToChange
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.selectors import Predicate
 
@@ -30,10 +30,10 @@ _CHUNK = 500
 _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have been meant
 
 
-def predicate(ctx: Context, filters: Filters) -> Predicate:
+def predicate(ctx: Context, filters: Selectors) -> Predicate:
     """Return the predicate of the shared selectors.
 
-    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``.
+    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``, ``UnitNotFound``.
     """
     for word in filters.status or ():
         if word not in tuple(Status):
@@ -49,13 +49,18 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
         for bad in filter(None, map(unstorable, words)):
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
+    conditions: list[Predicate] = [_condition(ctx, text) for text in filters.attribute or ()]
+    if filters.units:
+        conditions.append(
+            Or(tuple(Compare("org", "within", units.find(ctx, word).path_norm) for word in filters.units))
+        )
     return queries.predicate(
         status=filters.status or (),
         tags=filters.tag or (),
         search=filters.search,
         searched=attributes.searched(ctx.settings.attributes),
         created_after=after,
-        conditions=[_condition(ctx, text) for text in filters.attribute or ()],
+        conditions=conditions,
     )
 
 
@@ -76,7 +81,7 @@ class Target:
     error: UsermgmtError | None = field(default=None, compare=False)
 
 
-def resolve(ctx: Context, whom: Whom) -> list[Target]:
+def resolve(ctx: Context, whom: Whom | WhomToChange) -> list[Target]:
     """Return whom ``whom`` means, each once: the named, those in the file, those that the filters hold for.
 
     Raises ``UsageProblem`` where it names nobody at all.
@@ -100,7 +105,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     return list(found.values())
 
 
-def _words(ctx: Context, whom: Whom) -> Iterator[str]:
+def _words(ctx: Context, whom: Whom | WhomToChange) -> Iterator[str]:
     for word in whom.users or ():
         if word == "-":
             yield from _lines(ctx, "-")
@@ -159,7 +164,7 @@ def of_history(ctx: Context, word: str) -> str:
 
 def each(
     ctx: Context,
-    whom: Whom,
+    whom: Whom | WhomToChange,
     act: Callable[[int], Change],
     *,
     question: str = "",
