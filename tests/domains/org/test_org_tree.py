@@ -273,6 +273,17 @@ def test_every_change_of_a_unit_has_its_entry(run):
     assert rows[2]["target_name"] == "a"
 
 
+def test_the_entries_of_a_unit_are_found_by_its_path_of_today(run):
+    added(run, "a/b", "c")
+    uid = run("org show a/b --json").json["uid"]
+    run("org move a/b c")
+    found = run("audit list --target org:c/b -o ids").out
+    assert (found, found.count("\n")) == (run(f"audit list --target org:{uid} -o ids").out, 2)
+    assert run("audit list --target org:a/b --json", exit=3).error["code"] == "org.not_found"
+    run("org remove c/b --yes")
+    assert run(f"audit list --target org:{uid} -o count").out == "3\n"
+
+
 @pytest.mark.parametrize(
     ("statement", "field"),
     [
