@@ -23,6 +23,7 @@ SHARED_VERBS = {"list", "show", "add", "set", "remove"}
 VERBS = SHARED_VERBS | {
     *("activate", "close", "ensure", "exists", "history", "note", "rename", "reopen", "suspend", "tag"),  # user
     *("backup", "copy-to", "decrypt", "encrypt", "info", "migrate", "rekey", "restore"),  # store
+    *("members", "move"),  # org
     *("checkpoint", "export", "prune", "tail", "verify"),  # audit
     *("get", "init", "validate"),  # config
 }
@@ -32,15 +33,17 @@ LEAVES = {tree.command_path(ctx).partition(" ")[2]: ctx for ctx in tree.leaves()
 EACH = pytest.mark.parametrize("name", LEAVES)
 OUTPUT = {"--output", "--json", "--fields", "--jq", "--utc", "--no-header"}
 # Same option, other words: exports and calendars are formats of their own, a checkpoint needs its file, a tail counts
-# from the end, and what makes a user chooses none
+# from the end, units have an order of their own, and what makes a user chooses none, or gives a unit
 OTHER_WORDS = {
     "audit checkpoint": {"--out"},
     "audit export": {"--output", "-o"},
     "audit tail": {"--limit"},
     "export users": {"--output", "-o"},
+    "org list": {"--sort"},
     "upcoming": {"--output", "-o"},
-    "user add": {"--attribute"},
-    "user ensure": {"--attribute"},
+    "user add": {"--attribute", "--org"},
+    "user ensure": {"--attribute", "--org"},
+    "user set": {"--org"},
 }
 
 

@@ -23,6 +23,7 @@ class Row:
 
 GROUPS = (
     Row("user", "usermgmt.domains.user.cli", N_("Users: add, find, change, suspend, close."), PEOPLE),
+    Row("org", "usermgmt.domains.org.cli", N_("The organisation: units in a tree, their heads, members."), PEOPLE),
     Row("import", "usermgmt.domains.import_.cli", N_("Bring records in from a file."), PEOPLE),
     Row("export", "usermgmt.domains.export.cli", N_("Take records out as CSV, TSV, JSON or NDJSON."), PEOPLE),
     Row("init", "usermgmt.domains.store.init", N_("Create a store."), STORE, single=True),

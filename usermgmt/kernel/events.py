@@ -18,6 +18,10 @@ class E(StrEnum):
     DATA_IMPORT = "data.import"  # one run of an import, with its counts
     DATA_REVEAL = "data.reveal"  # personal data was shown unmasked
     DENIALS = "access.denials"  # denials equal to an earlier entry, counted over a minute
+    ORG_ADD = "org.add"  # a unit was created
+    ORG_MOVE = "org.move"  # a unit went, with all below it, to another place in the tree
+    ORG_REMOVE = "org.remove"  # a unit without members was removed
+    ORG_SET = "org.set"  # a unit has another name or another head
     STORE_BACKUP = "store.backup"  # a copy of the store was made and verified
     STORE_COPY = "store.copy"  # this store is a copy of another one: a new lineage begins
     STORE_COPY_TO = "store.copy-to"  # a copy of the store was made in another place

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from usermgmt.kernel.schedule import Schedule
 
-DOMAINS = ("user", "import_", "store", "audit", "tick")
+DOMAINS = ("user", "org", "import_", "store", "audit", "tick")
 """Domains that declare something, in the order in which they may know each other: later ones know earlier ones."""
 
 

@@ -60,6 +60,9 @@ class Words:
             return _(labels[value])
         if self._kinds.get(name) == "time":
             return self._time(value)
+        if self._kinds.get(name) == "tree":
+            *above, last = str(value).split("/")
+            return "  " * len(above) + neutral(last)
         return "; ".join(self._listed(name, value)) or neutral(_plain(value))
 
     def _time(self, value: Any) -> str:

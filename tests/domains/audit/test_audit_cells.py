@@ -13,6 +13,7 @@ UNAUDITED = {
     # the store's own numbers: no entry holds them, and exports leave them out
     ("user", "id"),
     ("user_note", "id"),
+    ("org_unit", "id"),
     # which key encrypts a personal part; an erasure may change it
     ("audit_pii", "key_id"),
     # counted and not yet written
@@ -48,6 +49,8 @@ def store(run):
     run("user set alicia --display-name A --locale en --time-zone UTC --valid-from 2020-01-01 --valid-until 2040-01-01")
     run("user set alicia --email-verified-at 2020-01-01 --phone-verified-at 2020-01-01 --managed-by spec")
     run("user set alicia --add-attribute height=180 --add-attribute badge=x")
+    run("org add 华东/销售 --parents --head me")
+    run("user set alicia --org 华东/销售")
     run("user suspend alicia --reason strike")
     run("user close me --yes", exit=4)
     return run

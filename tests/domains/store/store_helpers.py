@@ -155,6 +155,7 @@ MADE = {
     "0005": ["TABLE user_attribute"],
     "0006": ["TABLE audit_base"],
     "0007": ["TABLE user_bigram"],
+    "0008": ["TABLE user_org", "TABLE org_unit"],
 }
 """What each step of the schema made, in an order in which it can be dropped."""
 

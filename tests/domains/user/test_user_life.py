@@ -63,7 +63,7 @@ def test_a_bare_name_is_enough_and_every_field_is_there(run):
     assert made["created_at"] == made["updated_at"] == made["status_at"]
     assert len(made["change_id"]) == len(made["uid"]) == 36
     shown = run("user show alice --json").json
-    assert {**shown, "change_id": made["change_id"]} == {**made, "former_names": [], "notes": []}
+    assert {**shown, "change_id": made["change_id"]} == {**made, "superior": None, "former_names": [], "notes": []}
     holds(run)
 
 

@@ -26,7 +26,7 @@ ECS_VERSION = "8.11.0"
 _SEVERITY = {"ok": 3, "failed": 5, "denied": 7}
 """Of 10, as CEF has it: what was refused for want of a right deserves a look, what was merely wrong less of one."""
 _OUTCOME = {"ok": "success", "denied": "failure", "failed": "failure"}
-_CATEGORY = {"access": "iam", "audit": "database", "data": "database", "store": "database", "user": "iam"}
+_CATEGORY = {"access": "iam", "audit": "database", "data": "database", "org": "iam", "store": "database", "user": "iam"}
 """Categories of ECS by the first word of the action; an action of another group is a matter of configuration."""
 _TYPE = {
     E.AUDIT_EXPORT: "access",

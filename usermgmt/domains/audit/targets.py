@@ -1,4 +1,4 @@
-"""What a word after ``--target`` means: a user, present, renamed or removed, or a target as entries name it."""
+"""What a word after ``--target`` means: a user, present, renamed or removed, a unit, or a target as entries name it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import identifiers
-from usermgmt.domains.user.errors import UserNotFound
+from usermgmt.domains.user import identifiers, units
+from usermgmt.domains.user.errors import UnitNotFound, UserNotFound
 from usermgmt.domains.user.targets import of_history
-from usermgmt.kernel.audit.entries import parsed
+from usermgmt.kernel.audit.entries import known, parsed
 from usermgmt.kernel.errors import Invalid
 from usermgmt.kernel.events import E
 from usermgmt.kernel.tables import audit_entry, audit_pii
@@ -26,9 +26,11 @@ _BY_PREFIX = ("username", "id", "uid", "email", "phone", "ext")
 def resolve(ctx: Context, word: str) -> list[str]:
     """Return the targets that ``word`` means; a name that several removed users had means all of them.
 
-    Raises ``UserNotFound``, ``AmbiguousUser``.
+    Raises ``UserNotFound``, ``AmbiguousUser``, ``UnitNotFound``.
     """
     prefix, colon, rest = word.partition(":")
+    if prefix == "org" and colon:
+        return [_unit(ctx, word, rest)]
     if word in PLAIN or (colon and prefix not in _BY_PREFIX):
         return [word]
     try:
@@ -38,6 +40,16 @@ def resolve(ctx: Context, word: str) -> list[str]:
         if not found:
             raise
         return found
+
+
+def _unit(ctx: Context, word: str, path: str) -> str:
+    """Return the target of the unit at a path of today; a uid stays what it is, and finds a unit that was removed."""
+    try:
+        return f"org:{units.find(ctx, path).uid}"
+    except UnitNotFound:
+        if not known(ctx, word):
+            raise
+        return word
 
 
 def _removed(ctx: Context, name: str) -> list[str]:

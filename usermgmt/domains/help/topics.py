@@ -48,6 +48,7 @@ TOPICS = (
     Topic("commands", N_("Every command with its options."), made="commands"),
     Topic("formats", N_("How answers are written: tables, TSV, CSV, JSON, fields, times, masks.")),
     Topic("expressions", N_("The language of --where: values, operators, fields, and fields without a value.")),
+    Topic("organisation", N_("Units, heads and superiors: paths, moves, members, files.")),
     Topic("exit-codes", N_("The exit codes and when each is given."), made="exit_codes"),
     Topic("errors", N_("Every error with its code, exit code, message and hint."), made="errors"),
     Topic("environment", N_("Environment variables, files and places.")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from usermgmt.domains.user import bigrams, rules, state
+from usermgmt.domains.user import bigrams, rules, state, units
 from usermgmt.domains.user.attributes import number
 from usermgmt.domains.user.declares import USER
 from usermgmt.domains.user.state import address, attribute, external_id, tag, user
@@ -35,6 +35,8 @@ def create(ctx: Context, given: Columns, lists: Columns, count: int) -> None:
     bulk.insert(ctx.db, user, {"id": ids, "version": [1] * count, **stored})
     bigrams.insert(ctx.db, ids, columns, lists.get("attributes", ()))
     _insert_lists(ctx, ids, lists)
+    if "org" in columns:
+        units.assign(ctx.db, ids, columns["org"])
     ctx.log.extend(_drafts(ctx, columns | lists, count))
 
 

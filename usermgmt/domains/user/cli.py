@@ -113,8 +113,8 @@ def list_(
     """List users; all of them, unless filtered.
 
     Examples:
-    usermgmt user list --status active --tag vip
     usermgmt user list --attribute department=sales --attribute "hired<2020-01-01"
+    usermgmt user list --org 华东
     usermgmt user list --search 张 --fields username,phone -o csv
     usermgmt user list --where 'status == "active" && "vip" in tags'
     usermgmt user list --json --jq length
@@ -126,13 +126,14 @@ def list_(
 
 @command(app, "set", may=P.USER_UPDATE, writes=True, versioned=True, confirms=True, shows=USER)
 def set_(
-    ctx: Context, whom: o.Whom, profile: o.Profile, lists: o.ChangedLists, requested_by: o.RequestedBy = ""
+    ctx: Context, whom: o.WhomToChange, profile: o.Profile, lists: o.ChangedLists, requested_by: o.RequestedBy = ""
 ) -> Change | Batch:
     """Change fields of users: an option left out leaves its field alone, an empty text clears it.
 
     Examples:
     usermgmt user set alice --phone +8613800138000
     usermgmt user set alice --occupation ""
+    usermgmt user set alice --org 华东/销售
     usermgmt user set alice --add-attribute department=sales --remove-attribute badge_number
     usermgmt user set --tag trainee --valid-until 2026-12-31 --yes
     """

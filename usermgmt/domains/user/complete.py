@@ -69,6 +69,27 @@ def tags(ctx: Context, incomplete: str) -> list[str]:
     return complete.safe(row[0] for row in complete.read(ctx, query, (begin, end, end, complete.MOST)))
 
 
+def units(ctx: Context, incomplete: str) -> list[str]:
+    """Complete units by the beginning of the path, one step at a time."""
+    query = """
+        SELECT path, path_norm FROM org_unit WHERE path_norm >= ? AND path_norm < ?
+        AND length(path_norm) - length(replace(path_norm, '/', '')) = ? ORDER BY path_norm LIMIT ?
+    """
+    typed = _normal_path(incomplete)
+    rows = complete.read(ctx, query, (*complete.text_range(typed), typed.count("/"), complete.MOST))
+    # the form that continues what was typed; both name the unit
+    return complete.safe(shown if shown.startswith(incomplete) else norm for shown, norm in rows)
+
+
+def _normal_path(typed: str) -> str:
+    from usermgmt.domains.user import units
+
+    try:
+        return "/".join(units.read_name(name).norm if name else "" for name in typed.split("/"))
+    except Exception:  # noqa: BLE001 - half a path may be none yet; a TAB shows no error
+        return typed
+
+
 def attributes(ctx: Context, incomplete: str) -> list[str]:
     """Complete the names of attributes, and after ``NAME=`` the values of those that can be listed."""
     from usermgmt.kernel.invocation import load_settings

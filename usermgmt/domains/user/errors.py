@@ -35,6 +35,20 @@ class UnknownAttribute(NotFound):
     hint = N_("the configuration declares attributes: usermgmt help formats")
 
 
+class UnitNotFound(NotFound):
+    """There is no unit {name}."""
+
+    code = "org.not_found"
+    hint = N_("usermgmt org list shows the units")
+
+
+class HeadsUnits(Conflict):
+    """{name} is the head of {unit} and cannot be removed."""
+
+    code = "user.heads_units"
+    hint = N_("usermgmt org set {unit} --head USER gives it another one")
+
+
 class AmbiguousUser(Conflict):
     """{name} is the username of one user and an address of another."""
 

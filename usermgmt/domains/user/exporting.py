@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from usermgmt.domains.user import units
 from usermgmt.domains.user.queries import FIELDS, count
 from usermgmt.domains.user.state import address, attribute, external_id, former_name, tag, user
 from usermgmt.kernel.columns import Json
@@ -37,6 +38,7 @@ COLUMNS = (
     "occupation",
     "locale",
     "time_zone",
+    "org",
     "tags",
     "external_ids",
     "attributes",
@@ -126,6 +128,8 @@ def _cell(name: str, *, plain: bool) -> Any:
     if name in _MAPPINGS:
         made = _mapping(name, plain=plain)
         return sa.func.nullif(made, "{}") if plain else made
+    if name == "org":
+        return _plain(name)
     # the text as it is: looking at each value for what to convert costs as much as reading it
     return sa.type_coerce(user.c[name], sa.TEXT) if plain else user.c[name]
 
@@ -133,7 +137,11 @@ def _cell(name: str, *, plain: bool) -> Any:
 def _json(name: str) -> Any:
     if name in _SEQUENCES:
         return sa.func.json(_gathered(lambda items: sa.func.json_group_array(items.c.v), *_SEQUENCES[name]))
-    return sa.func.json(_mapping(name, plain=True)) if name in _MAPPINGS else user.c[name]
+    return sa.func.json(_mapping(name, plain=True)) if name in _MAPPINGS else _plain(name)
+
+
+def _plain(name: str) -> Any:
+    return units.path_of(user.c.id) if name == "org" else user.c[name]
 
 
 def _value(name: str) -> Any:
@@ -141,7 +149,7 @@ def _value(name: str) -> Any:
     if name in _SEQUENCES:
         made = _gathered(lambda items: sa.func.json_agg(items.c.v), *_SEQUENCES[name])
         return sa.type_coerce(sa.func.coalesce(made, sa.text("'[]'::json")), Json)
-    return sa.func.coalesce(_mapping(name, plain=False), sa.text("'{}'::json")) if name in _MAPPINGS else user.c[name]
+    return sa.func.coalesce(_mapping(name, plain=False), sa.text("'{}'::json")) if name in _MAPPINGS else _plain(name)
 
 
 def _mapping(name: str, *, plain: bool) -> Any:

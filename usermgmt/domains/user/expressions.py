@@ -34,7 +34,7 @@ NO_ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({})
 _TYPES = {"id": INT, "version": INT} | {
     column.name: TIMESTAMP for column in USER.columns if column.kind == "time"
 }  # fmt: skip
-_COMPUTED = ("active", "cause", "age", "birth_date", "tags", "addresses", "external_ids", "attributes")
+_COMPUTED = ("active", "cause", "age", "birth_date", "tags", "addresses", "external_ids", "attributes", "org")
 # whoever knows an address may look its user up by it, and so may ask here
 _IDENTIFIERS = ("email", "phone")
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")

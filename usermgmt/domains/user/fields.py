@@ -8,7 +8,7 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from usermgmt.domains.user import identifiers
+from usermgmt.domains.user import identifiers, units
 from usermgmt.domains.user.types import (
     EXTERNAL_ID_MAX,
     NOTE_MAX,
@@ -201,6 +201,7 @@ class Reader:
             "valid_until": lambda value: {"valid_until": ctx.moment(value, "valid_until", "end")},
             "created_at": lambda value: {"created_at": ctx.moment(value, "created_at", direction="past")},
             "uid": lambda value: {"uid": uid(value)},
+            "org": lambda value: {"org": units.find(ctx, value).uid},
             "status": lambda value: {"status": status(value)},
             "status_reason": lambda value: {"status_reason": text(value, "status_reason", lines=True)},
             "status_at": lambda value: {"status_at": ctx.moment(value, "status_at", direction="past")},

@@ -13,7 +13,7 @@ PASSIVE: Final = frozenset(
     # domains of their own: credentials, access, standing
     | {"password", "passwd", "password_hash", "user_pass", "user_password", "encrypted_password", "salt"}
     | {"role", "roles", "user_role", "user_roles", "group", "groups", "permissions", "is_staff", "is_superuser"}
-    | {"points", "credit", "credit_score", "credit_level", "level", "tier", "balance", "org", "organisation"}
+    | {"points", "credit", "credit_score", "credit_level", "level", "tier", "balance", "organisation"}
     | {"organization", "department", "last_login", "last_login_at", "user_activation_key", "user_url"}
     | {"密码", "角色", "用户组", "权限", "积分", "信用评分", "信用等级", "用户等级", "等级", "部门", "最近登录时间"}
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from usermgmt.domains.user import attributes, batches, fields, lookup, rules, state, writing
+from usermgmt.domains.user import attributes, batches, fields, lookup, rules, state, units, writing
 from usermgmt.domains.user.errors import DifferingUser, FixedUid, OwnAccount, SeveralUsers
 from usermgmt.domains.user.headers import GUESSES, PASSIVE
 from usermgmt.domains.user.reading import FIELDS, WORDS, Checked, ColumnReader
@@ -89,6 +89,11 @@ class UserSession:
         if (len(good) < stop - start and halt) or not checked.doubts.keys().isdisjoint(good):
             return None
         columns = {name: _of(column, good) for name, column in checked.columns.items()}
+        if "org" in columns:
+            known = units.by_path(self._ctx.db, {norm for norm in columns["org"] if norm})
+            columns["org"] = [norm and known.get(norm, "") for norm in columns["org"]]
+            if "" in columns["org"]:
+                return None
         lists = {name: _of(column, good) for name, column in checked.lists.items()}
         if "attributes" in lists:
             lists["attributes"] = [attributes.merged({}, one) or None if one else None for one in lists["attributes"]]
@@ -154,6 +159,9 @@ class _Judge:
         for values, lists in self._given.values():
             wanted.add(values, lists.get("external_ids", {}).items())
             wanted.usernames.update(name.norm for name in lists.get("former_names", ()))
+        self._units = units.by_path(
+            ctx.db, {values["org"] for values, _lists in self._given.values() if values.get("org")}
+        )
         self._taken = Taken.of(ctx.db, wanted)
         self._states = self._load()
         self._ids = iter(bulk.next_ids(ctx.db, state.user, len(rows)))
@@ -189,6 +197,7 @@ class _Judge:
         if row in self._checked.faults:
             raise self._checked.faults[row]
         values, lists = self._given[row]
+        values = self._with_unit(values)
         found, by_name = self._match(values, lists)
         self._check_doubts(row, lists, self._states[found]["attributes"] if found is not None else {})
         if found is None:
@@ -198,6 +207,14 @@ class _Judge:
             # the name was the key: that it is written otherwise is no wish to change it
             values = {name: value for name, value in values.items() if name not in _NAME}
         return self._merge(row, before, values, lists)
+
+    def _with_unit(self, values: State) -> State:
+        """Return what a record gives with the uid of the unit at its path; raises ``UnitNotFound``."""
+        if not (norm := values.get("org")):
+            return values
+        if norm not in self._units:
+            raise units.missing(self._ctx.db, norm, norm)
+        return values | {"org": self._units[norm]}
 
     def _check_doubts(self, row: int, lists: State, held: Mapping[str, str]) -> None:
         """Refuse attributes that nobody can be given, unless the user has them as they stand there."""

@@ -11,6 +11,8 @@ from usermgmt.domains.user.types import (
     SYSTEM_MAX,
     TAG_MAX,
     TEXT_LIMITS,
+    UNIT_NAME_MAX,
+    UNIT_PATH_MAX,
     AddressKind,
     Gender,
     Kind,
@@ -171,6 +173,52 @@ class UserAttribute(Model, table=True):
     name: str = Field(sa_type=Text, primary_key=True)
     value: str = Field(sa_type=Text)
     number: int | None = Field(default=None, sa_type=BigId)
+
+
+class OrgUnit(Model, table=True):
+    """A unit of the organisation; the ``org`` commands write it, and it stands here because users refer to it.
+
+    ``path`` and ``path_norm`` follow from the names from the top down: a range of an index is all that is below a unit.
+    """
+
+    __tablename__ = "org_unit"
+    __table_args__ = (
+        length("uid", 36, 36),
+        length("name", 1, UNIT_NAME_MAX),
+        length("path", 1, UNIT_PATH_MAX),
+        length("path_norm", 1, UNIT_PATH_MAX),
+        sa.CheckConstraint("version >= 1", name="version_counts"),
+        sa.CheckConstraint("parent_id <> id", name="not_below_itself"),
+        sa.CheckConstraint("(parent_id IS NULL) = (replace(path_norm, '/', '') = path_norm)", name="path_has_parent"),
+        sa.UniqueConstraint("uid"),
+        sa.UniqueConstraint("path_norm"),
+        sa.Index("ix_org_unit_parent_id", "parent_id"),
+        sa.Index("ix_org_unit_head_user_id", "head_user_id"),
+        # a copy of the store brings units in the order of their ids, and one may have moved below a later one
+        sa.ForeignKeyConstraint(["parent_id"], ["org_unit.id"], deferrable=True, initially="DEFERRED"),
+        SERIAL,
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigId)
+    uid: str = Field(sa_type=Text)
+    version: int = Field(default=1, sa_type=BigId)
+    parent_id: int | None = Field(default=None, sa_type=BigId)
+    name: str = Field(sa_type=Text)
+    path: str = Field(sa_type=Text)
+    path_norm: str = Field(sa_type=Text)
+    head_user_id: int | None = Field(default=None, sa_type=BigId, foreign_key="user.id")
+    created_at: str = Field(sa_type=UtcDateTime)
+    updated_at: str = Field(sa_type=UtcDateTime)
+
+
+class UserOrg(Model, table=True):
+    """The unit that a user belongs to; one, or none."""
+
+    __tablename__ = "user_org"
+    __table_args__ = (sa.Index("ix_user_org_org_id_user_id", "org_id", "user_id"), KEYED)
+
+    user_id: int = _user_id()
+    org_id: int = Field(sa_type=BigId, foreign_key="org_unit.id")
 
 
 class UserBigram(Model, table=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from usermgmt.domains.user.complete import attributes, tags, usernames
+from usermgmt.domains.user.complete import attributes, tags, units, usernames
 from usermgmt.domains.user.types import Gender, Kind, Status
 from usermgmt.kernel import complete
 from usermgmt.kernel.i18n import N_, _
@@ -64,6 +64,10 @@ class Profile:
     managed_by: Annotated[str | None, _field("--managed-by", N_("The specification that owns the record."), "NAME")] = (
         None
     )
+    org: Annotated[
+        str | None,
+        _field("--org", N_("The unit they belong to: a path or id:N; empty for none."), "UNIT", autocompletion=units),
+    ] = None
 
 
 def _list(flag: str, help: str, metavar: str, **more: object) -> object:  # noqa: A002 - Typer's word
@@ -165,8 +169,8 @@ def _select(flag: str, help: str, metavar: str, **more: object) -> object:  # no
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """The shared selectors, for lists."""
+class Selectors:
+    """The selectors that every command has which takes several users."""
 
     status: Annotated[
         list[str] | None,
@@ -194,28 +198,53 @@ class Filters:
     ] = None
 
     @property
+    def units(self) -> list[str]:
+        """The units of which they choose the members."""
+        return []
+
+    @property
     def given(self) -> bool:
         """Whether any of them is there."""
-        filters = (self.status, self.tag, self.attribute, self.search, self.created_after)
+        filters = (self.status, self.tag, self.attribute, self.search, self.created_after, self.units)
         return any(filters) or self.where is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Whom(Filters):
-    """Whom a bulk command means: the named, those in the file, those that the selectors hold for."""
+class Filters(Selectors):
+    """The shared selectors, for lists."""
 
-    users: Annotated[
+    org: Annotated[
         list[str] | None,
-        Argument(
-            help=N_("Users, as names or id:42, uid:..., email:..., phone:..., ext:SYSTEM/ID; - reads one per line."),
-            metavar="USER|-",
-            autocompletion=usernames,
-            show_default=False,
-        ),
+        _select("--org", N_("Those of this unit and the units below it."), "UNIT", autocompletion=units),
     ] = None
-    from_file: Annotated[
-        str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE|-")
-    ] = ""
+
+    @property
+    def units(self) -> list[str]:
+        """The units of which they choose the members."""
+        return self.org or []
+
+
+Users = Annotated[
+    list[str] | None,
+    Argument(
+        help=N_("Users, as names or id:42, uid:..., email:..., phone:..., ext:SYSTEM/ID; - reads one per line."),
+        metavar="USER|-",
+        autocompletion=usernames,
+        show_default=False,
+    ),
+]
+FromFile = Annotated[
+    str, _select("--from-file", N_("Those in this file, one per line; - is standard input."), "FILE|-")
+]
+
+
+class _Targets:
+    """What one can tell of a command line that names users, and selects them."""
+
+    __slots__ = ()
+    users: list[str] | None
+    from_file: str
+    given: bool
 
     @property
     def selects(self) -> bool:
@@ -228,7 +257,23 @@ class Whom(Filters):
         return len(self.users or ()) == 1 and not self.selects
 
 
-def required(whom: Whom, *given: Profile | Tags | AddedLists | ChangedLists) -> None:
+@dataclass(frozen=True, slots=True)
+class Whom(_Targets, Filters):
+    """Whom a bulk command means: the named, those in the file, those that the selectors hold for."""
+
+    users: Users = None
+    from_file: FromFile = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WhomToChange(_Targets, Selectors):
+    """The same for a command whose ``--org`` is the unit that it puts users into."""
+
+    users: Users = None
+    from_file: FromFile = ""
+
+
+def required(whom: Whom | WhomToChange, *given: Profile | Tags | AddedLists | ChangedLists) -> None:
     """Refuse a command line that asks for no change at all; raises ``UsageProblem``."""
     if all(getattr(one, field.name) in (None, []) for one in given for field in fields(one)):
         from usermgmt.kernel.errors import UsageProblem

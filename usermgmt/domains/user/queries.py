@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import attributes, bigrams, standing, state
+from usermgmt.domains.user import attributes, bigrams, standing, state, units
 from usermgmt.domains.user.state import address, attribute, external_id, tag, user
 from usermgmt.kernel.columns import Json
 from usermgmt.kernel.i18n import _
@@ -85,6 +85,11 @@ def _found(op: str, value: Any) -> Any:
     return found if among is None else sa.and_(among, found)
 
 
+def _belonging(op: str, value: Any) -> Any:
+    """Compile that a user belongs to one of the units at paths in normal form (``=``), or also to one below them."""
+    return sa.or_(*(user.c.id.in_(units.members(norm, below=op != "=")) for norm in value))
+
+
 FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "id": column(user.c.id),
     "status": column(user.c.status),
@@ -94,6 +99,7 @@ FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "attribute": _attributed,
     "search": _found,
     "where": lambda _op, rule: rule.condition,
+    "org": _belonging,
 }
 """What each field of a predicate compiles to."""
 
@@ -158,7 +164,13 @@ def _columns(ctx: Context) -> list[Any]:
     names: dict[str, None] = {}
     for name in ctx.fields:
         names.update(dict.fromkeys(_NEEDS.get(name, (name,))))
-    return [_list(ctx, name).label(name) if name in _LISTS else user.c[name] for name in names]
+    return [_column(ctx, name).label(name) for name in names]
+
+
+def _column(ctx: Context, name: str) -> Any:
+    if name == "org":
+        return units.path_of(user.c.id)
+    return _list(ctx, name) if name in _LISTS else user.c[name]
 
 
 _LISTS: dict[str, tuple[Any, Any, Any]] = {
@@ -223,6 +235,7 @@ def shown(ctx: Context, record: Mapping[str, Any]) -> dict[str, Any]:
     age = standing.age(record["birth_date"], ctx.today)
     values = {**record, "active": cause is None, "cause": cause, "age": age}
     values["attributes"] = attributes.typed(ctx.settings.attributes, record["attributes"])
+    values["org"] = units.path(ctx.db, record["org"])
     return {name: values.get(name) for name in USER.names}
 
 
@@ -230,9 +243,11 @@ def record(ctx: Context, user_id: int) -> dict[str, Any]:
     """Return one user with former names and notes."""
     found = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{found['uid']}"
+    superior = units.superior(ctx, user_id)
     notes = ctx.db.execute(sa.select(state.note).where(state.note.c.user_id == user_id).order_by(state.note.c.id))
     return {
         **shown(ctx, found),
+        "superior": superior and superior.username,
         "former_names": found["former_names"],
         "notes": [{"at": row.at, "actor": row.actor, "text": row.text} for row in notes],
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from usermgmt.domains.user import attributes, fields, identifiers, rules
+from usermgmt.domains.user import attributes, fields, identifiers, rules, units
 from usermgmt.domains.user.confusables import skeleton
 from usermgmt.domains.user.types import TEXT_LIMITS
 from usermgmt.domains.user.writing import Former
@@ -43,6 +43,7 @@ FIELDS = (
     "status_reason",
     "status_at",
     "created_at",
+    "org",
     "tags",
     "external_ids",
     "attributes",
@@ -180,6 +181,9 @@ class ColumnReader:
             columns[name] = self._each(name, raw, lambda value: identifiers.phone(value, self._region))
         elif name == "attributes":
             self._attributes(raw)
+        elif name == "org":
+            # which unit lies there, only the transaction can tell
+            columns[name] = self._each(name, raw, lambda value: units.read_path(value).norm)
         elif name in _LISTS:
             read = _LISTS[name]
             self._checked.lists[name] = self._each(name, raw, lambda value: read(self, value) or None)

@@ -30,7 +30,14 @@ def defaults(now: str) -> State:
 
 def new_state(values: State, lists: State, uid: str, now: str) -> State:
     """Return the state of a new user; its ``id`` is given when it is written."""
-    columns = {**dict.fromkeys(state.COLUMNS), "uid": uid, "version": 1, **defaults(now), **values, "updated_at": now}
+    columns = {
+        **dict.fromkeys((*state.COLUMNS, "org")),
+        "uid": uid,
+        "version": 1,
+        **defaults(now),
+        **values,
+        "updated_at": now,
+    }
     return {**columns, **EMPTY_LISTS, **lists}
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from usermgmt.domains.user import attributes, fields, lookup, rules, standing, state, writing
-from usermgmt.domains.user.errors import HasHistory, OwnAccount
+from usermgmt.domains.user import attributes, fields, lookup, rules, standing, state, units, writing
+from usermgmt.domains.user.errors import HasHistory, HeadsUnits, OwnAccount
 from usermgmt.domains.user.requests import Lists, Request
 from usermgmt.domains.user.state import user
 from usermgmt.domains.user.taken import Taken, Wanted
@@ -169,13 +169,15 @@ def _protect_caller(ctx: Context, before: State) -> None:
 
 
 def remove(ctx: Context, user_id: int) -> Change:
-    """Remove a user who has no history that must be kept; raises ``OwnAccount``, ``HasHistory``."""
+    """Remove a user who has no history that must be kept; raises ``OwnAccount``, ``HasHistory``, ``HeadsUnits``."""
     before = state.load(ctx.db, [user_id])[user_id]
     ctx.target = f"user:{before['uid']}"
     _check_version(ctx, before)
     _protect_caller(ctx, before)
     if before["former_names"]:
         raise HasHistory(name=before["username"], what=_("former names, which stay reserved"))
+    if headed := units.headed_by(ctx.db, user_id):
+        raise HeadsUnits(name=before["username"], unit=headed)
     probe = {user_id: dict(before)}
     state.attach_notes(ctx.db, probe)
     gone = {name: [value, None] for name, value in state.folded(probe[user_id]).items()}
@@ -211,6 +213,8 @@ def _result(ctx: Context, outcome: str, after: State, changes: Mapping[str, Any]
     told = {name: pair for name, pair in (changes or {}).items() if name not in hidden}
     if "attributes" in told:
         told["attributes"] = [attributes.typed(ctx.settings.attributes, value or {}) for value in told["attributes"]]
+    if "org" in told:
+        told["org"] = [units.path(ctx.db, uid) for uid in told["org"]]
     values = shown(ctx, after)
     note = ""
     if outcome in (CREATED, UPDATED) and values["status"] == Status.ACTIVE and not values["active"]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from usermgmt.domains.user import units
 from usermgmt.domains.user.attributes import number
 from usermgmt.domains.user.declares import USER
 from usermgmt.domains.user.models import (
@@ -17,6 +18,7 @@ from usermgmt.domains.user.models import (
     UserNote,
     UserTag,
 )
+from usermgmt.domains.user.units import member, unit
 from usermgmt.kernel.audit import fold
 from usermgmt.kernel.audit.fold import Row
 from usermgmt.kernel.bulk import among
@@ -64,7 +66,7 @@ def read_ahead(connection: Connection, ids: list[int]) -> None:
 def attach(connection: Connection, states: dict[int, State]) -> None:
     """Add to each state what hangs on the user."""
     for state in states.values():
-        state |= {"tags": [], "external_ids": {}, "addresses": [], "former_names": [], "attributes": {}}
+        state |= {"tags": [], "external_ids": {}, "addresses": [], "former_names": [], "attributes": {}, "org": None}
     ids = list(states)
     for row in connection.execute(_of(connection, tag, ids).order_by(tag.c.tag)):
         states[row.user_id]["tags"].append(row.tag)
@@ -76,6 +78,9 @@ def attach(connection: Connection, states: dict[int, State]) -> None:
         states[row.user_id]["attributes"][row.name] = row.value
     for row in connection.execute(_former_names(connection, ids)):
         states[row.user_id]["former_names"].append(row.username)
+    of_unit = sa.select(member.c.user_id, unit.c.uid).join(unit, unit.c.id == member.c.org_id)
+    for row in connection.execute(of_unit.where(among(connection, member.c.user_id, ids))):
+        states[row.user_id]["org"] = row.uid
 
 
 def _of(connection: Connection, table: sa.Table, ids: list[int]) -> sa.Select[Any]:
@@ -184,6 +189,9 @@ def replace_lists(connection: Connection, user_id: int, wanted: State, names: It
     if "addresses" in names:
         pairs = (item.partition(":") for item in wanted["addresses"])
         _replace(connection, address, user_id, [{"kind": kind, "value": value} for kind, _colon, value in pairs])
+    if "org" in names:
+        _replace(connection, member, user_id, [])
+        units.assign(connection, [user_id], [wanted["org"]])
 
 
 def _replace(connection: Connection, table: sa.Table, user_id: int, rows_of: list[dict[str, Any]]) -> None:

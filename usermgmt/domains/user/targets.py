@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usermgmt.domains.user import attributes, expressions, lookup, queries, state
+from usermgmt.domains.user import attributes, expressions, lookup, queries, state, units
 from usermgmt.domains.user.errors import Renamed, UserNotFound
 from usermgmt.domains.user.types import Status
 from usermgmt.kernel.context import MANY
@@ -21,7 +21,7 @@ from usermgmt.kernel.text import neutral, unstorable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from usermgmt.domains.user.options import Filters, Whom
+    from usermgmt.domains.user.options import Selectors, Whom, WhomToChange
     from usermgmt.engines.rules.rule import Rule
     from usermgmt.kernel.context import Context
     from usermgmt.kernel.selectors import Predicate
@@ -31,10 +31,10 @@ _CHUNK = 500
 _SUGGESTED = 10  # for more wrong names than this, nobody reads what may have been meant
 
 
-def predicate(ctx: Context, filters: Filters) -> Predicate:
+def predicate(ctx: Context, filters: Selectors) -> Predicate:
     """Return the predicate of the shared selectors.
 
-    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``, ``Denied``.
+    Raises ``UsageProblem``, ``Invalid``, ``BadTime``, ``UnknownAttribute``, ``UnitNotFound``, ``Denied``.
     """
     for word in filters.status or ():
         if word not in tuple(Status):
@@ -51,13 +51,16 @@ def predicate(ctx: Context, filters: Filters) -> Predicate:
             raise Invalid(field=option, problem=_("{char} cannot stand in a name").format(char=bad))
     after = ctx.moment(filters.created_after, "--created-after", direction="past") if filters.created_after else ""
     rule = _rule(ctx, filters.where) if filters.where is not None else None
+    conditions = [_condition(ctx, text) for text in filters.attribute or ()]
+    if filters.units:
+        conditions.append(Compare("org", "within", tuple(units.find(ctx, word).path_norm for word in filters.units)))
     return queries.predicate(
         status=filters.status or (),
         tags=filters.tag or (),
         search=filters.search,
         searched=attributes.searched(ctx.settings.attributes),
         created_after=after,
-        conditions=[_condition(ctx, text) for text in filters.attribute or ()],
+        conditions=conditions,
         rule=rule,
     )
 
@@ -87,7 +90,7 @@ class Target:
     error: UsermgmtError | None = field(default=None, compare=False)
 
 
-def resolve(ctx: Context, whom: Whom) -> list[Target]:
+def resolve(ctx: Context, whom: Whom | WhomToChange) -> list[Target]:
     """Return whom ``whom`` means, each once: the named, those in the file, those that the filters hold for.
 
     Raises ``UsageProblem`` where it names nobody at all.
@@ -111,7 +114,7 @@ def resolve(ctx: Context, whom: Whom) -> list[Target]:
     return list(found.values())
 
 
-def _words(ctx: Context, whom: Whom) -> Iterator[str]:
+def _words(ctx: Context, whom: Whom | WhomToChange) -> Iterator[str]:
     for word in whom.users or ():
         if word == "-":
             yield from _lines(ctx, "-")
@@ -170,7 +173,7 @@ def of_history(ctx: Context, word: str) -> str:
 
 def each(
     ctx: Context,
-    whom: Whom,
+    whom: Whom | WhomToChange,
     act: Callable[[int], Change],
     *,
     question: str = "",

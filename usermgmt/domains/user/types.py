@@ -62,6 +62,11 @@ REQUESTED_BY_MAX = 200
 SYSTEM_MAX = 64
 EXTERNAL_ID_MAX = 255
 
+UNIT_NAME_MAX = 100
+UNIT_PATH_MAX = 500  # with four bytes each it still fits into an entry of an index of PostgreSQL
+UNIT_DEPTH_MAX = 20
+UNITS_MAX = 100_000
+
 PROFILE = (
     "display_name",
     "full_name",
@@ -78,5 +83,6 @@ PROFILE = (
     "email_verified_at",
     "phone_verified_at",
     "managed_by",
+    "org",
 )
 """Fields that ``add`` and ``set`` take as they are given, one option each."""

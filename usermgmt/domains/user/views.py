@@ -36,6 +36,7 @@ USER = View(
         Column("occupation", N_("Occupation"), table=False),
         Column("locale", N_("Locale"), table=False),
         Column("time_zone", N_("Time zone"), table=False),
+        Column("org", N_("Unit"), table=False),
         Column("tags", N_("Tags"), kind="list"),
         Column("external_ids", N_("External ids"), kind="object", table=False),
         Column("attributes", N_("Attributes"), mask="attributes", kind="attributes", table=False),
@@ -59,6 +60,7 @@ USER_SHOWN = View(
     USER.noun,
     (
         *USER.columns,
+        Column("superior", N_("Superior"), table=False),
         Column("former_names", N_("Former names"), kind="list", table=False),
         Column("notes", N_("Notes"), kind="notes", table=False),
     ),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from usermgmt.kernel.context import Context
 
 ROW = tuple(name for name in state.COLUMNS if name != "id")
-LISTS = ("tags", "external_ids", "addresses", "attributes")
+HANGING = ("tags", "external_ids", "addresses", "attributes", "org")
 _SEARCHED = (*bigrams.NAMES, *bigrams.IDENTIFIERS)
 
 
@@ -39,7 +39,7 @@ def create(ctx: Context, states: Sequence[State]) -> None:
     searched = {name: [one[name] for one in states] for name in _SEARCHED}
     bigrams.insert(ctx.db, [one["id"] for one in states], searched, [one["attributes"] for one in states])
     for one in states:
-        state.replace_lists(ctx.db, one["id"], one, [name for name in LISTS if one[name]])
+        state.replace_lists(ctx.db, one["id"], one, [name for name in HANGING if one[name]])
         made = state.changes({}, one)
         ctx.audit(E.USER_ADD, f"user:{one['uid']}", changes=state.recorded(made, {}, one, ctx.now))
 
