@@ -135,6 +135,14 @@ class Runner:
         assert self.engine == "sqlite"
         return Path(self.url)
 
+    def configure(self, text: str) -> Path:
+        """Let the commands to come read a configuration file that says ``text``; returns its path."""
+        path = self.home / "configuration.toml"
+        path.write_text(text)
+        path.chmod(0o600)
+        self.env["USERMGMT_CONFIG"] = str(path)
+        return path
+
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement behind the program's back, as another program would; ``?`` marks parameters."""
         if self.engine == "sqlite":

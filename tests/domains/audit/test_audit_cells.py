@@ -36,10 +36,7 @@ pytestmark = pytest.mark.engines("sqlite")
 
 @pytest.fixture
 def store(run):
-    declared = run.home / "config.toml"
-    declared.write_text("[attribute.height]\ntype = 'integer'\n[attribute.badge]\ntype = 'text'\n")
-    declared.chmod(0o600)
-    run.env["USERMGMT_CONFIG"] = str(declared)
+    run.configure("[attribute.height]\ntype = 'integer'\n[attribute.badge]\ntype = 'text'\n")
     run(f"user add me --external-id os/{os.getuid()}")
     run("user add alice --email alice@example.com --add-tag vip --add-address email:a2@example.com")
     run("user rename alice alicia")

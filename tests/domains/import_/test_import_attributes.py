@@ -23,16 +23,9 @@ type = "text"
 """
 
 
-def declare(run, text=DECLARED):
-    path = run.home / "attributes.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    run.env["USERMGMT_CONFIG"] = str(path)
-
-
 @pytest.fixture(autouse=True)
 def declared(run):
-    declare(run)
+    run.configure(DECLARED)
 
 
 def bring(run, text, more="", exit=0):  # noqa: A002 - the word of the contract
@@ -187,7 +180,7 @@ def test_with_drop_invalid_only_what_is_bad_is_left_out(run):
 def test_who_has_a_value_that_nobody_can_be_given_any_more_keeps_it(run):
     run("user add alice --attribute department=Sales --attribute height=180")
     data = run("export users").data
-    declare(run, "[attribute.department]\nchoices = ['Other']\n[attribute.vip]\ntype = 'boolean'\n")
+    run.configure("[attribute.department]\nchoices = ['Other']\n[attribute.vip]\ntype = 'boolean'\n")
     assert bring_back(run, data, "csv")["unchanged"] == 1
     done = bring(run, '{"username":"alice","attributes":{"height":"180","vip":true}}', "--if-exists update")
     assert done.json["updated"] == 1

@@ -166,3 +166,12 @@ def back_to(run, revision):
         for made in MADE[step]:
             run.sql(f"DROP {made}")
     run.sql("UPDATE alembic_version SET version_num = ?", revision)
+
+
+def old_user(connection, n, **more):
+    """Write the user ``u<n>`` as a program of schema 0002 would have, with the columns ``more``."""
+    then, name = "2000-01-01T00:00:00.000Z", f"u{n}"
+    row = {"uid": f"{n:036}", "version": 1, "kind": "person", "status": "active", "status_at": then}
+    row |= {"username": name, "username_norm": name, "skeleton": name, "created_at": then, "updated_at": then, **more}
+    values = ", ".join(f":{column}" for column in row)
+    connection.execute(sa.text(f'INSERT INTO "user" ({", ".join(row)}) VALUES ({values})'), row)

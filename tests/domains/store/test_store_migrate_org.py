@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from store_helpers import connected, old_store
+from store_helpers import connected, old_store, old_user
 
 from usermgmt.migrations.run import upgrade
 
@@ -14,11 +14,7 @@ def test_users_of_an_older_store_can_be_put_into_units(run):
     with connected(run) as connection:
         upgrade(connection, "0007")
         for n in range(1, 4):
-            connection.exec_driver_sql(
-                'INSERT INTO "user" (uid, version, kind, status, status_at, username, username_norm, skeleton, '
-                f"created_at, updated_at) VALUES ('{n:036}', 1, 'person', 'active', '2000-01-01T00:00:00.000Z', "
-                f"'u{n}', 'u{n}', 'u{n}', '2000-01-01T00:00:00.000Z', '2000-01-01T00:00:00.000Z')"
-            )
+            old_user(connection, n)
             connection.exec_driver_sql(f"INSERT INTO user_tag (user_id, tag) VALUES ({n}, 'old')")
     assert run("org list --json", exit=8).error["code"] == "schema.old"
     run(f"store migrate --backup {run.home}/before.db")

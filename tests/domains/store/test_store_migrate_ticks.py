@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from store_helpers import connected, old_store
+from store_helpers import connected, old_store, old_user
 
 from usermgmt.migrations.run import upgrade
 
@@ -14,12 +14,7 @@ def test_an_older_store_is_told_only_of_what_ends_from_then_on(run):
     with connected(run) as connection:
         upgrade(connection, "0002")
         for n, end in enumerate(("2001-01-01", "2020-01-01", "9999-01-01"), 1):
-            connection.exec_driver_sql(
-                'INSERT INTO "user" (uid, version, kind, status, status_at, username, username_norm, skeleton, '
-                f"valid_from, valid_until, created_at, updated_at) VALUES ('{n:036}', 1, 'person', 'active', "
-                f"'2000-01-01T00:00:00.000Z', 'u{n}', 'u{n}', 'u{n}', '2000-01-01T00:00:00.000Z', "
-                f"'{end}T00:00:00.000Z', '2000-01-01T00:00:00.000Z', '2000-01-01T00:00:00.000Z')"
-            )
+            old_user(connection, n, valid_from="2000-01-01T00:00:00.000Z", valid_until=f"{end}T00:00:00.000Z")
     run(f"store migrate --backup {run.home}/before.db")
     assert [row["username"] for row in run("user list --json").json] == ["u1", "u2", "u3"]
     assert run("tick").out == ""

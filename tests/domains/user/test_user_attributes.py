@@ -38,16 +38,9 @@ maximum = 10
 ALICE = "--attribute department=sales --attribute height=0180 --attribute vip=yes --attribute hired=2024/3/1"
 
 
-def declare(run, text=DECLARED):
-    path = run.home / "attributes.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    run.env["USERMGMT_CONFIG"] = str(path)
-
-
 @pytest.fixture(autouse=True)
 def declared(run):
-    declare(run)
+    run.configure(DECLARED)
 
 
 def held(run, user="alice", more=""):
@@ -131,7 +124,7 @@ def test_a_backup_brings_them_back(run):
 def test_the_example_of_the_manual_does_what_it_says(run):
     page = (DOCS / "formats.md").read_text("utf-8").partition("## Attributes of your own")[2]
     declaration, session = re.findall(r"^    .*(?:\n(?:    .*)?)*", page, re.MULTILINE)[:2]
-    declare(run, textwrap.dedent(declaration))
+    run.configure(textwrap.dedent(declaration))
     parts = re.split(r"^\$ usermgmt ", textwrap.dedent(session).strip() + "\n", flags=re.MULTILINE)[1:]
     for part in parts:
         line, _end, answer = part.partition("\n")
@@ -185,7 +178,7 @@ def test_two_values_of_one_attribute_are_refused_and_the_same_twice_is_not(run):
 
 
 def test_nothing_is_declared_nothing_can_be_given(run):
-    declare(run, "")
+    run.configure("")
     assert "usermgmt help formats" in run("user add alice --attribute x=1", exit=3).err
 
 
@@ -217,7 +210,7 @@ def test_what_the_caller_gives_is_not_masked_back(run):
 
 
 def test_to_give_a_value_shows_no_other_attribute_that_has_it(run):
-    declare(run, "[attribute.open]\ntype='boolean'\n[attribute.secret]\ntype='boolean'\nmask='text'\n")
+    run.configure("[attribute.open]\ntype='boolean'\n[attribute.secret]\ntype='boolean'\nmask='text'\n")
     run("user add alice --attribute secret=yes")
     assert run("user set alice --add-attribute open=yes --json").json["attributes"] == {"open": True, "secret": "***"}
     listed = run("user list --attribute open=true --json --fields attributes").json
@@ -225,7 +218,7 @@ def test_to_give_a_value_shows_no_other_attribute_that_has_it(run):
 
 
 def test_numbers_and_truths_can_be_masked_too(run):
-    declare(run, "[attribute.height]\ntype='integer'\nmask='text'\n[attribute.vip]\ntype='boolean'\nmask='text'\n")
+    run.configure("[attribute.height]\ntype='integer'\nmask='text'\n[attribute.vip]\ntype='boolean'\nmask='text'\n")
     run("user add alice --attribute height=180 --attribute vip=no")
     assert held(run) == {"height": "***", "vip": "***"}
     assert held(run, more="--reveal") == {"height": 180, "vip": False}
@@ -333,7 +326,7 @@ def plan_of(run, query):
 def test_a_value_stays_when_nobody_declares_it_any_more(run):
     run(f"user add alice {ALICE}")
     run("user add bob")
-    declare(run, "[attribute.vip]\ntype = 'boolean'\n")
+    run.configure("[attribute.vip]\ntype = 'boolean'\n")
     # nobody says any more how it is to be masked, so it is hidden
     assert held(run) == {"department": "***", "height": "***", "hired": "***", "vip": True}
     assert held(run, more="--reveal") == {"department": "Sales", "height": "180", "hired": "2024-03-01", "vip": True}
@@ -350,8 +343,8 @@ def test_a_value_stays_when_nobody_declares_it_any_more(run):
 
 def test_a_value_that_fits_its_declaration_no_more_is_shown_as_it_is(run):
     run("user add alice --attribute badge=tall --attribute department=Sales --attribute vip=yes")
-    declare(
-        run, "[attribute.badge]\ntype='integer'\n[attribute.vip]\ntype='text'\n[attribute.department]\nchoices=['B']\n"
+    run.configure(
+        "[attribute.badge]\ntype='integer'\n[attribute.vip]\ntype='text'\n[attribute.department]\nchoices=['B']\n"
     )
     assert held(run) == {"badge": "tall", "department": "Sales", "vip": "true"}
     assert names(run, "--attribute", "badge>0") == []
@@ -362,7 +355,7 @@ def test_a_value_that_fits_its_declaration_no_more_is_shown_as_it_is(run):
 def test_a_number_is_compared_as_one_whatever_it_was_declared_as(run):
     for name, value in (("a", "9"), ("b", "10"), ("c", "007")):
         run(f"user add {name} --attribute badge={value}")
-    declare(run, "[attribute.badge]\ntype = 'integer'\n")
+    run.configure("[attribute.badge]\ntype = 'integer'\n")
     assert names(run, "--attribute", "badge>=10") == ["b"]
     # it was no number when it was written, and is one only when it is written again
     assert names(run, "--attribute", "badge<10") == ["a"]
@@ -411,7 +404,7 @@ def test_names_and_choices_complete(run):
     assert tab(run, "user list --attribute department=") == ["Sales", "研发"]
     assert tab(run, "user set --add-attribute vip=t") == ["true"]
     assert tab(run, "user set --remove-attribute he") == ["height"]
-    declare(run, "broken")
+    run.configure("broken")
     assert tab(run, "user set --remove-attribute he") == []
 
 

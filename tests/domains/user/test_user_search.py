@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "store"))
-from store_helpers import connected, old_store
+from store_helpers import connected, old_store, old_user
 
 from usermgmt.domains.user import bigrams
 from usermgmt.migrations.run import upgrade
@@ -117,12 +117,7 @@ def test_an_older_store_gets_its_index(run):
     with connected(run) as connection:
         upgrade(connection, "0002")
         for n, name in enumerate(("张伟A明", "plain", "李四"), 1):
-            connection.exec_driver_sql(
-                'INSERT INTO "user" (uid, version, kind, status, status_at, username, username_norm, skeleton, '
-                f"full_name, created_at, updated_at) VALUES ('{n:036}', 1, 'person', 'active', "
-                f"'2000-01-01T00:00:00.000Z', 'u{n}', 'u{n}', 'u{n}', '{name}', "
-                "'2000-01-01T00:00:00.000Z', '2000-01-01T00:00:00.000Z')"
-            )
+            old_user(connection, n, full_name=name)
     run(f"store migrate --backup {run.home}/before.db")
     assert (found(run, "张伟"), found(run, "伟a明"), found(run, "李四")) == (["u1"], ["u1"], ["u3"])
     assert {row["check"]: row["severity"] for row in run("doctor --json", exit=None).json}["search"] == "ok"

@@ -353,13 +353,10 @@ def test_indexed_fields_are_found_by_their_indexes(run):
 
 @pytest.fixture
 def declared(run):
-    path = run.home / "config.toml"
-    path.write_text(
+    run.configure(
         "attribute.department.type = 'text'\nattribute.height.type = 'integer'\nattribute.vip.type = 'boolean'\n"
         "attribute.hired.type = 'date'\nattribute.card.type = 'text'\nattribute.card.mask = 'text'\n"
     )
-    path.chmod(0o600)
-    run.env["USERMGMT_CONFIG"] = str(path)
     run("user add alice --attribute department=研发 --attribute height=170 --attribute vip=yes --attribute card=c-1")
     run(
         "user add bob --attribute department=研究 --attribute height=-3 --attribute vip=no --attribute hired=2020-02-29"
@@ -400,7 +397,6 @@ def test_attributes_that_are_not_declared_or_do_not_fit_are_refused(declared):
 
 
 def test_a_changed_declaration_makes_no_false_value(declared):
-    path = declared.home / "config.toml"
-    path.write_text("attribute.department.type = 'integer'\nattribute.height.type = 'boolean'\n")
+    declared.configure("attribute.department.type = 'integer'\nattribute.height.type = 'boolean'\n")
     assert chosen(declared, "attributes.department > 0 || attributes.height") == []
     assert chosen(declared, "has(attributes.department)") == []

@@ -30,6 +30,8 @@ bigram = UserBigram.__table__  # type: ignore[attr-defined]
 NAMES = ("display_name", "full_name", "occupation")
 """Columns that are kept as written, and compared without regard to the case of ASCII."""
 IDENTIFIERS = ("username_norm", "email_norm")
+COLUMNS = (*NAMES, *IDENTIFIERS)
+"""All columns of a user in which a search looks for such parts."""
 _SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 _USERS = 2000
 _MOST = 4
@@ -89,7 +91,7 @@ def insert(
     for user_id, given in zip(ids, attributes, strict=False):
         if given and (wanted := of_user({"attributes": given})):
             found[user_id] = set(wanted)
-    for name in (*NAMES, *IDENTIFIERS):
+    for name in COLUMNS:
         column = columns.get(name, ())
         if "".join(filter(None, column)).isascii():
             continue
@@ -129,9 +131,9 @@ _Columns = dict[str, list[Any]]
 
 def _users(db: Connection) -> Iterator[tuple[list[int], _Columns, list[dict[str, str]]]]:
     """Yield the users, some at a time: their ids, what they are found by, and their attributes."""
-    last, names = 0, (*NAMES, *IDENTIFIERS)
+    last = 0
     while True:
-        query = sa.select(user.c.id, *(user.c[name] for name in names)).where(user.c.id > last)
+        query = sa.select(user.c.id, *(user.c[name] for name in COLUMNS)).where(user.c.id > last)
         rows = db.execute(query.order_by(user.c.id).limit(_USERS)).all()
         if not rows:
             return
@@ -139,7 +141,7 @@ def _users(db: Connection) -> Iterator[tuple[list[int], _Columns, list[dict[str,
         given: dict[int, dict[str, str]] = {user_id: {} for user_id in ids}
         for row in db.execute(sa.select(attribute).where(attribute.c.user_id.between(ids[0], ids[-1]))):
             given[row.user_id][row.name] = row.value
-        yield ids, dict(zip(names, columns, strict=True)), list(given.values())
+        yield ids, dict(zip(COLUMNS, columns, strict=True)), list(given.values())
         last = ids[-1]
 
 

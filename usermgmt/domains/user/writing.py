@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ROW = tuple(name for name in state.COLUMNS if name != "id")
 HANGING = ("tags", "external_ids", "addresses", "attributes", "org")
-_SEARCHED = (*bigrams.NAMES, *bigrams.IDENTIFIERS)
 
 
 class Former(NamedTuple):
@@ -36,7 +35,7 @@ def create(ctx: Context, states: Sequence[State]) -> None:
     for user_id, one in zip(bulk.next_ids(ctx.db, user, len(states)), states, strict=True):
         one["id"] = one["id"] or user_id
     bulk.insert(ctx.db, user, {name: [one[name] for one in states] for name in state.COLUMNS})
-    searched = {name: [one[name] for one in states] for name in _SEARCHED}
+    searched = {name: [one[name] for one in states] for name in bigrams.COLUMNS}
     bigrams.insert(ctx.db, [one["id"] for one in states], searched, [one["attributes"] for one in states])
     for one in states:
         state.replace_lists(ctx.db, one["id"], one, [name for name in HANGING if one[name]])
